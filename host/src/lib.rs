@@ -1,0 +1,15 @@
+//! The shell around `stagewright-core`: it watches, asks plugins, commits what the guard admits, and tells what happened.
+
+pub mod admin;
+pub mod args;
+pub mod client;
+pub mod clock;
+pub mod commit;
+pub mod controller;
+pub mod ctl;
+pub mod discovery;
+pub mod explain;
+pub mod lease;
+pub mod observe;
+pub mod plugin;
+pub mod watch;

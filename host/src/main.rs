@@ -1,0 +1,2 @@
+//! The `stagewright` binary.
+fn main() {}

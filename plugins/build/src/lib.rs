@@ -1,0 +1,1 @@
+//! Builds a plugin crate into a component: cargo for wasm32, then wit-component.

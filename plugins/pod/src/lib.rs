@@ -1,0 +1,1 @@
+//! Stock plugin: the life of a pod.

@@ -1,0 +1,1 @@
+//! The Rust SDK: bindings, builders and a native test harness for stagewright plugins.
