@@ -20,29 +20,48 @@ fn main() -> Result<()> {
         Some("--check") => true,
         Some(other) => bail!("unknown argument {other}: there is only --check"),
     };
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the crate lies in the workspace")?;
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .context("the crate lies in the workspace")?;
     let (version, module) = kubernetes(&workspace.join("tests/controlplane"))?;
     let document = module.join("api/openapi-spec/swagger.json");
-    let text = std::fs::read_to_string(&document).with_context(|| format!("reading {}", document.display()))?;
+    let text = std::fs::read_to_string(&document)
+        .with_context(|| format!("reading {}", document.display()))?;
     let generated = render(&version, &Facts::read(&serde_json::from_str(&text)?)?)?;
     let path = workspace.join(TABLE);
     if !check {
         return std::fs::write(&path, generated).with_context(|| format!("writing {TABLE}"));
     }
-    ensure!(std::fs::read_to_string(&path)? == generated, "{TABLE} is not what Kubernetes {version} says: run generate-merge-keys");
+    ensure!(
+        std::fs::read_to_string(&path)? == generated,
+        "{TABLE} is not what Kubernetes {version} says: run generate-merge-keys"
+    );
     Ok(())
 }
 
 /// Version and folder of the Kubernetes module in use there.
 fn kubernetes(folder: &Path) -> Result<(String, PathBuf)> {
     let output = Command::new("go")
-        .args(["list", "-m", "-f", "{{.Version}} {{.Dir}}", "k8s.io/kubernetes"])
+        .args([
+            "list",
+            "-m",
+            "-f",
+            "{{.Version}} {{.Dir}}",
+            "k8s.io/kubernetes",
+        ])
         .current_dir(folder)
         .output()
         .context("running go list")?;
-    ensure!(output.status.success(), "go list: {}", String::from_utf8_lossy(&output.stderr));
+    ensure!(
+        output.status.success(),
+        "go list: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let line = String::from_utf8(output.stdout)?;
-    let (version, dir) = line.trim().split_once(' ').context("the module is not downloaded: run go mod download")?;
+    let (version, dir) = line
+        .trim()
+        .split_once(' ')
+        .context("the module is not downloaded: run go mod download")?;
     Ok((version.to_owned(), dir.into()))
 }
 
@@ -63,27 +82,45 @@ impl Facts {
     /// What leads from a kind to a strategy, and nothing else.
     fn read(document: &Value) -> Result<Self> {
         let all = document["definitions"].as_object().context("definitions")?;
-        let mut definitions: BTreeMap<String, BTreeMap<String, Property>> =
-            all.iter().map(|(name, definition)| (name.clone(), properties(definition))).collect();
+        let mut definitions: BTreeMap<String, BTreeMap<String, Property>> = all
+            .iter()
+            .map(|(name, definition)| (name.clone(), properties(definition)))
+            .collect();
         drop_dead_ends(&mut definitions);
         let mut kinds = BTreeMap::new();
         for (name, definition) in all {
             // Lists and options have no ObjectMeta, and are not patched.
-            if !reference(&definition["properties"]["metadata"]).is_some_and(|name| name.ends_with(".ObjectMeta")) {
+            let metadata = definition
+                .pointer("/properties/metadata")
+                .and_then(reference);
+            if !metadata.is_some_and(|name| name.ends_with(".ObjectMeta")) {
                 continue;
             }
-            for kind in definition["x-kubernetes-group-version-kind"].as_array().into_iter().flatten() {
+            for kind in definition["x-kubernetes-group-version-kind"]
+                .as_array()
+                .into_iter()
+                .flatten()
+            {
                 let part = |field: &str| kind[field].as_str().context("group, version, kind");
                 let group = part("group")?;
                 let slash = if group.is_empty() { "" } else { "/" };
-                kinds.insert(format!("{group}{slash}{}/{}", part("version")?, part("kind")?), name.clone());
+                kinds.insert(
+                    format!("{group}{slash}{}/{}", part("version")?, part("kind")?),
+                    name.clone(),
+                );
             }
         }
         let mut reached = BTreeSet::new();
         let mut next: Vec<String> = kinds.values().cloned().collect();
         while let Some(name) = next.pop() {
             if reached.insert(name.clone()) {
-                next.extend(definitions.get(&name).into_iter().flatten().filter_map(|(_, property)| property.of.clone()));
+                next.extend(
+                    definitions
+                        .get(&name)
+                        .into_iter()
+                        .flatten()
+                        .filter_map(|(_, property)| property.of.clone()),
+                );
             }
         }
         definitions.retain(|name, _| reached.contains(name));
@@ -97,13 +134,23 @@ fn properties(definition: &Value) -> BTreeMap<String, Property> {
         .map(|(name, property)| {
             let text = |field: &str| property[field].as_str().map(str::to_owned);
             let of = reference(property).or_else(|| reference(&property["items"]));
-            (name.clone(), Property { strategy: text("x-kubernetes-patch-strategy"), key: text("x-kubernetes-patch-merge-key"), of })
+            (
+                name.clone(),
+                Property {
+                    strategy: text("x-kubernetes-patch-strategy"),
+                    key: text("x-kubernetes-patch-merge-key"),
+                    of,
+                },
+            )
         })
         .collect()
 }
 
 fn reference(schema: &Value) -> Option<String> {
-    schema["$ref"].as_str()?.strip_prefix("#/definitions/").map(str::to_owned)
+    schema["$ref"]
+        .as_str()?
+        .strip_prefix("#/definitions/")
+        .map(str::to_owned)
 }
 
 /// Takes away the properties that neither have a strategy nor lead to one. Definitions refer to each other in circles, so what
@@ -111,7 +158,9 @@ fn reference(schema: &Value) -> Option<String> {
 fn drop_dead_ends(definitions: &mut BTreeMap<String, BTreeMap<String, Property>>) {
     let mut live = BTreeSet::new();
     let leads = |property: &Property, live: &BTreeSet<String>| {
-        property.strategy.is_some() || property.key.is_some() || property.of.as_ref().is_some_and(|of| live.contains(of))
+        property.strategy.is_some()
+            || property.key.is_some()
+            || property.of.as_ref().is_some_and(|of| live.contains(of))
     };
     loop {
         let found: BTreeSet<String> = definitions
@@ -138,17 +187,35 @@ fn render(version: &str, facts: &Facts) -> Result<String> {
     let short = |name: &str| name.strip_prefix(PREFIX).unwrap_or(name).to_owned();
     let mut kinds = Vec::new();
     for (kind, definition) in &facts.kinds {
-        kinds.push(format!("{}: {}", serde_json::to_string(kind)?, serde_json::to_string(&short(definition))?));
+        kinds.push(format!(
+            "{}: {}",
+            serde_json::to_string(kind)?,
+            serde_json::to_string(&short(definition))?
+        ));
     }
     let mut definitions = Vec::new();
     for (name, properties) in &facts.definitions {
         let mut rows: BTreeMap<&str, BTreeMap<&str, String>> = BTreeMap::new();
         for (name, property) in properties {
             let of = property.of.as_deref().map(short);
-            let facts = [("strategy", property.strategy.clone()), ("key", property.key.clone()), ("of", of)];
-            rows.insert(name, facts.into_iter().filter_map(|(fact, value)| Some((fact, value?))).collect());
+            let facts = [
+                ("strategy", property.strategy.clone()),
+                ("key", property.key.clone()),
+                ("of", of),
+            ];
+            rows.insert(
+                name,
+                facts
+                    .into_iter()
+                    .filter_map(|(fact, value)| Some((fact, value?)))
+                    .collect(),
+            );
         }
-        definitions.push(format!("{}: {}", serde_json::to_string(&short(name))?, serde_json::to_string(&rows)?));
+        definitions.push(format!(
+            "{}: {}",
+            serde_json::to_string(&short(name))?,
+            serde_json::to_string(&rows)?
+        ));
     }
     Ok(format!(
         "{{\n\"kubernetes\": {},\n\"kinds\": {{\n{}\n}},\n\"definitions\": {{\n{}\n}}\n}}\n",

@@ -239,7 +239,9 @@ fn replace(current: &Value, body: &Value, subresource: Option<&str>) -> Result<V
         (after.get_mut("metadata"), current.get("metadata"))
     {
         for field in SERVER_OWNED {
-            if let (None, Some(value)) = (metadata.get(field), old.get(field)) {
+            // A Go program writes a time that is not set as null.
+            let given = metadata.get(field).is_some_and(|value| !value.is_null());
+            if let (false, Some(value)) = (given, old.get(field)) {
                 metadata.insert(field.to_owned(), value.clone());
             }
         }

@@ -67,7 +67,7 @@ fn a_whole_replacement_keeps_what_the_server_owns() {
     let after = run(
         Form::Replace,
         &pod(),
-        &json!({"metadata": {"name": "other"}, "spec": {}}),
+        &json!({"metadata": {"name": "other", "creationTimestamp": null}, "spec": {}}),
         None,
     )
     .unwrap();

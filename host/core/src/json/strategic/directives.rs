@@ -1,5 +1,7 @@
 //! Directives: members of a patch that are no fields.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use super::At;
@@ -78,14 +80,12 @@ pub(super) fn retain_keys(
     let kept = kept
         .as_array()
         .ok_or_else(|| at.error("$retainKeys is a list of names"))?;
-    let is_kept = |name: &str| kept.iter().any(|kept| kept == name);
-    if let Some((name, _)) = fields
-        .iter()
-        .find(|(name, value)| !value.is_null() && !is_kept(name))
-    {
+    let kept: BTreeSet<&str> = kept.iter().filter_map(Value::as_str).collect();
+    let lost = |(name, value): &&(&str, &Value)| !value.is_null() && !kept.contains(name);
+    if let Some((name, _)) = fields.iter().find(lost) {
         return Err(at.error(format!("{name} is set, but not among $retainKeys")));
     }
-    object.retain(|name, _| is_kept(name));
+    object.retain(|name, _| kept.contains(name.as_str()));
     Ok(())
 }
 

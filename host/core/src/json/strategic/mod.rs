@@ -1,12 +1,16 @@
 //! Kubernetes' strategic merge patch: lists merge by a key that the kind's types declare, and directives say what a merge cannot.
 //!
-//! The rules are those of apimachinery, `pkg/util/strategicpatch/patch.go`, as the API server uses them. Where that leaves the
-//! order of processing to chance, or fails for a field that the types do not have, this is fixed or lenient: such a field merges
-//! as in RFC 7396. Nulls never stay, for a built-in kind's null is an absent field.
+//! The rules are those of apimachinery, `pkg/util/strategicpatch/patch.go`, as the API server uses them, with these differences.
+//! What that leaves to chance is fixed: fields that the patch orders come first, deletions from lists of scalars last, and items that
+//! are new keep the patch's order. A field that the types do not have merges as in RFC 7396, and an empty merge changes nothing,
+//! where that fails. Directives in a list's new item are obeyed, where that leaves them in the object. A `$` name that is no directive
+//! is refused. Nulls never stay, for a built-in kind's null is an absent field.
 
 mod directives;
 mod list;
 mod merge_keys;
+
+use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
@@ -86,8 +90,9 @@ fn merge_object(
             &at.below(name),
         )?;
     }
+    let ordered: BTreeSet<&str> = parts.orders.iter().map(|(name, _)| *name).collect();
     for (name, value) in &parts.fields {
-        if !parts.orders.iter().any(|(ordered, _)| ordered == name) {
+        if !ordered.contains(name) {
             merge_field(object, name, value, schema.property(name), &at.below(name))?;
         }
     }
