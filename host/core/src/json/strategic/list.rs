@@ -62,11 +62,10 @@ pub(super) fn merge(
     for item in special.plain {
         let identity = identity(item, Some(key), at)?;
         order.push(identity.clone());
-        match places.get(&identity).and_then(|place| list.get_mut(*place)) {
-            Some(Value::Object(old)) => {
-                let mut fields = item.as_object().cloned().unwrap_or_default();
-                fields.remove("$patch");
-                merge_object(old, &fields, property.schema, &at.below(&identity))?;
+        let old = places.get(&identity).and_then(|place| list.get_mut(*place));
+        match (old, item) {
+            (Some(Value::Object(old)), Value::Object(new)) => {
+                merge_object(old, new, property.schema, &at.below(&identity))?;
             }
             _ => {
                 places.insert(identity, list.len());
