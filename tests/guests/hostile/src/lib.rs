@@ -6,10 +6,9 @@
     reason = "breaking rules is what it is for"
 )]
 
-mod bindings {
-    #![allow(missing_docs, unsafe_code, clippy::all, reason = "generated code")]
-    wit_bindgen::generate!({ path: "../../../wit", world: "stage-plugin", generate_all });
-    export!(Hostile with_types_in self);
+#[allow(unsafe_code, reason = "exporting a function by name is")]
+mod exported {
+    stagewright_plugin::bindings::export_component!(Hostile with_types_in stagewright_plugin::bindings);
     use super::Hostile;
 }
 
@@ -17,11 +16,11 @@ use std::hint::black_box;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use bindings::exports::stagewright::stage::plugin::{
+use serde_json::{Value, json};
+use stagewright_plugin::bindings::exports::stagewright::stage::plugin::{
     Answer, Context, Effect, Form, Guest, Next, Patch,
 };
-use bindings::stagewright::stage::log;
-use serde_json::{Value, json};
+use stagewright_plugin::bindings::stagewright::stage::log;
 
 struct Hostile;
 
