@@ -1,0 +1,210 @@
+//! What a stage does.
+
+use serde::Serialize;
+use serde_json::json;
+
+use crate::bindings::exports::stagewright::stage::plugin as wit;
+
+/// One thing that a play does. Effects are done in their order, each on the object as the one before left it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Change the object.
+    Patch(Patch),
+    /// Create another object, or merge into it if it exists.
+    Apply(Apply),
+    /// Delete an object that the subject owns.
+    Remove(Reference),
+    /// Report on the object; sent after the last write, best effort.
+    Event(Event),
+    /// Delete the object. Grace period in seconds; none: the object's own.
+    Delete(Option<u32>),
+    /// An ability that the description's `requires` names.
+    Extension {
+        /// Its name.
+        name: String,
+        /// JSON.
+        body: String,
+    },
+}
+
+/// A change of the object. [`Patch::status`] is the usual one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Patch {
+    pub(crate) form: wit::Form,
+    pub(crate) subresource: Option<String>,
+    pub(crate) body: Result<String, String>,
+    pub(crate) as_user: Option<String>,
+}
+
+/// Another object, of a kind that the description applies. Whole, with a name that the subject fixes, so that a repeated play finds it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Apply {
+    pub(crate) object: Result<String, String>,
+    pub(crate) subresource: Option<String>,
+    pub(crate) owned: bool,
+}
+
+/// Where another object is found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reference {
+    /// `v1`, `batch/v1`.
+    pub api_version: String,
+    /// `Pod`.
+    pub kind: String,
+    /// None: the subject's, or none for a cluster-wide kind.
+    pub namespace: Option<String>,
+    /// The name.
+    pub name: String,
+}
+
+/// A Kubernetes Event on the object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    pub(crate) warning: bool,
+    pub(crate) reason: String,
+    pub(crate) message: String,
+}
+
+// === impl Patch ===
+
+impl Patch {
+    /// Merges into the object's status, on its subresource.
+    pub fn status(status: impl Serialize) -> Self {
+        // The tree in between costs less than the guard's work on the patch, and spares authors the outer key.
+        match serde_json::to_value(status) {
+            Ok(status) => Self::merge(json!({ "status": status })).on("status"),
+            Err(error) => Self::of(wit::Form::Merge, Err(error.to_string())).on("status"),
+        }
+    }
+
+    /// A merge patch (RFC 7396): what is not named stays, null removes, lists are replaced whole.
+    pub fn merge(body: impl Serialize) -> Self {
+        Self::of(wit::Form::Merge, text(body))
+    }
+
+    /// A JSON patch (RFC 6902).
+    pub fn json(operations: impl Serialize) -> Self {
+        Self::of(wit::Form::Json, text(operations))
+    }
+
+    /// Kubernetes' strategic merge: lists merge by their keys. Not for custom resources.
+    pub fn strategic(body: impl Serialize) -> Self {
+        Self::of(wit::Form::Strategic, text(body))
+    }
+
+    /// The whole object, or with [`Patch::on`] the whole subresource, as it shall be.
+    pub fn replace(body: impl Serialize) -> Self {
+        Self::of(wit::Form::Replace, text(body))
+    }
+
+    /// Addresses a subresource: `status`, `scale`, …
+    #[must_use]
+    pub fn on(mut self, subresource: impl Into<String>) -> Self {
+        self.subresource = Some(subresource.into());
+        self
+    }
+
+    /// Impersonates a user; refused unless the installation allows it.
+    #[must_use]
+    pub fn as_user(mut self, user: impl Into<String>) -> Self {
+        self.as_user = Some(user.into());
+        self
+    }
+
+    fn of(form: wit::Form, body: Result<String, String>) -> Self {
+        Self {
+            form,
+            subresource: None,
+            body,
+            as_user: None,
+        }
+    }
+}
+
+/// A body that serde cannot write is told when the play is answered, so that builders need no `?`.
+fn text(body: impl Serialize) -> Result<String, String> {
+    serde_json::to_string(&body).map_err(|error| error.to_string())
+}
+
+// === impl Apply ===
+
+impl Apply {
+    /// An object that the subject will own: it goes when the subject goes.
+    pub fn owned(object: impl Serialize) -> Self {
+        Self {
+            object: text(object),
+            subresource: None,
+            owned: true,
+        }
+    }
+
+    /// An object that stands for itself.
+    pub fn free(object: impl Serialize) -> Self {
+        Self {
+            owned: false,
+            ..Self::owned(object)
+        }
+    }
+
+    /// Addresses a subresource: `status`.
+    #[must_use]
+    pub fn on(mut self, subresource: impl Into<String>) -> Self {
+        self.subresource = Some(subresource.into());
+        self
+    }
+}
+
+// === impl Event ===
+
+impl Event {
+    /// Information. The reason is one `PascalCase` word.
+    pub fn normal(reason: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            warning: false,
+            reason: reason.into(),
+            message: message.into(),
+        }
+    }
+
+    /// Something a user may want to act on.
+    pub fn warning(reason: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            warning: true,
+            ..Self::normal(reason, message)
+        }
+    }
+}
+
+// === impl Effect ===
+
+impl Effect {
+    /// Delete the object, with this grace period in seconds.
+    #[must_use]
+    pub fn delete(grace: u32) -> Self {
+        Self::Delete(Some(grace))
+    }
+}
+
+impl From<Patch> for Effect {
+    fn from(patch: Patch) -> Self {
+        Self::Patch(patch)
+    }
+}
+
+impl From<Apply> for Effect {
+    fn from(apply: Apply) -> Self {
+        Self::Apply(apply)
+    }
+}
+
+impl From<Reference> for Effect {
+    fn from(reference: Reference) -> Self {
+        Self::Remove(reference)
+    }
+}
+
+impl From<Event> for Effect {
+    fn from(event: Event) -> Self {
+        Self::Event(event)
+    }
+}
