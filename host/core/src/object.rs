@@ -16,14 +16,19 @@ pub struct Kind {
 
 /// Why a text is no kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a kind: write VERSION/KIND or GROUP/VERSION/KIND, like v1/Pod or batch/v1/Job")]
+#[error(
+    "{0:?} is not a kind: write VERSION/KIND or GROUP/VERSION/KIND, like v1/Pod or batch/v1/Job"
+)]
 pub struct KindError(String);
 
 impl Kind {
     /// `api_version` as in a manifest (`v1`, `batch/v1`).
     #[must_use]
     pub fn new(api_version: &str, kind: &str) -> Self {
-        Self { api_version: api_version.into(), kind: kind.into() }
+        Self {
+            api_version: api_version.into(),
+            kind: kind.into(),
+        }
     }
 
     /// Reads `v1/Pod` or `batch/v1/Job`.
@@ -49,13 +54,17 @@ impl Kind {
     /// The group; empty for the core group.
     #[must_use]
     pub fn group(&self) -> &str {
-        self.api_version.split_once('/').map_or("", |(group, _)| group)
+        self.api_version
+            .split_once('/')
+            .map_or("", |(group, _)| group)
     }
 
     /// The version inside the group.
     #[must_use]
     pub fn version(&self) -> &str {
-        self.api_version.split_once('/').map_or(&*self.api_version, |(_, version)| version)
+        self.api_version
+            .split_once('/')
+            .map_or(&*self.api_version, |(_, version)| version)
     }
 
     /// The kind's own name: `Pod`.
@@ -98,7 +107,11 @@ impl Key {
     /// A key from its parts.
     #[must_use]
     pub fn new(kind: &Kind, namespace: Option<&str>, name: &str) -> Self {
-        Self { kind: kind.clone(), namespace: namespace.map(Arc::from), name: name.into() }
+        Self {
+            kind: kind.clone(),
+            namespace: namespace.map(Arc::from),
+            name: name.into(),
+        }
     }
 }
 
@@ -199,11 +212,18 @@ impl Snapshot {
         }
         let namespace = string(&body, "namespace").filter(|namespace| !namespace.is_empty());
         let key = Key::new(kind, namespace, &name);
-        let uid = string(&body, "uid").filter(|uid| !uid.is_empty()).ok_or_else(|| error("metadata.uid", "missing"))?;
+        let uid = string(&body, "uid")
+            .filter(|uid| !uid.is_empty())
+            .ok_or_else(|| error("metadata.uid", "missing"))?;
         let uid = Uid::new(uid);
-        let version = string(&body, "resourceVersion").ok_or_else(|| error("metadata.resourceVersion", "missing"))?;
-        let version = ResourceVersion::parse(version)
-            .ok_or_else(|| error("metadata.resourceVersion", "not a decimal number, so versions cannot be compared"))?;
+        let version = string(&body, "resourceVersion")
+            .ok_or_else(|| error("metadata.resourceVersion", "missing"))?;
+        let version = ResourceVersion::parse(version).ok_or_else(|| {
+            error(
+                "metadata.resourceVersion",
+                "not a decimal number, so versions cannot be compared",
+            )
+        })?;
         if let Some(object) = body.as_object_mut() {
             object.insert("apiVersion".into(), kind.api_version().into());
             object.insert("kind".into(), kind.kind().into());
@@ -211,7 +231,29 @@ impl Snapshot {
         if let Some(metadata) = body.get_mut("metadata").and_then(Value::as_object_mut) {
             metadata.remove("managedFields");
         }
-        Ok(Self { key, uid, version, body: Arc::new(body) })
+        Ok(Self {
+            key,
+            uid,
+            version,
+            body: Arc::new(body),
+        })
+    }
+
+    /// An object of which only the declared reads are at hand, as JSON text ([`crate::json::prune`] keeps its identity).
+    #[must_use]
+    pub fn cut(key: &Key, uid: &Uid, version: ResourceVersion, reads: &str) -> Option<Self> {
+        let body = serde_json::from_str(reads).ok()?;
+        Some(Self::restore(key.clone(), uid.clone(), version, Arc::new(body)))
+    }
+
+    /// A snapshot put together again from what was kept of a parsed one.
+    pub(crate) fn restore(key: Key, uid: Uid, version: ResourceVersion, body: Arc<Value>) -> Self {
+        Self {
+            key,
+            uid,
+            version,
+            body,
+        }
     }
 
     /// Where it is.
@@ -278,7 +320,12 @@ mod tests {
 
     #[test]
     fn what_cannot_be_followed_names_its_field() {
-        for (field, value) in [("name", json!(null)), ("uid", json!("")), ("resourceVersion", json!("abc")), ("resourceVersion", json!("0"))] {
+        for (field, value) in [
+            ("name", json!(null)),
+            ("uid", json!("")),
+            ("resourceVersion", json!("abc")),
+            ("resourceVersion", json!("0")),
+        ] {
             let mut body = pod();
             body["metadata"][field] = value;
             let error = Snapshot::parse(&Kind::new("v1", "Pod"), body).unwrap_err();
@@ -296,7 +343,10 @@ mod tests {
     #[test]
     fn kinds_are_read_as_descriptions_write_them() {
         let job = Kind::parse("batch/v1/Job").unwrap();
-        assert_eq!((job.group(), job.version(), job.kind()), ("batch", "v1", "Job"));
+        assert_eq!(
+            (job.group(), job.version(), job.kind()),
+            ("batch", "v1", "Job")
+        );
         assert!(Kind::parse("v1/Pod").unwrap().is_core("Pod"));
         for text in ["Pod", "/Pod", "v1/", "a/b/c/d", "//Pod"] {
             assert!(Kind::parse(text).is_err(), "{text:?}");

@@ -6,7 +6,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 /// An instant: milliseconds since 1970, UTC, on the API server's clock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Time(pub i64);
 
@@ -46,7 +48,10 @@ impl std::ops::Add<Duration> for Time {
     type Output = Self;
 
     fn add(self, duration: Duration) -> Self {
-        Self(self.0.saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
+        Self(
+            self.0
+                .saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)),
+        )
     }
 }
 
@@ -54,7 +59,10 @@ impl std::ops::Sub<Duration> for Time {
     type Output = Self;
 
     fn sub(self, duration: Duration) -> Self {
-        Self(self.0.saturating_sub(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
+        Self(
+            self.0
+                .saturating_sub(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)),
+        )
     }
 }
 
@@ -72,8 +80,14 @@ mod tests {
     fn reads_and_writes_what_kubernetes_writes() {
         let time = Time::parse("2026-11-24T01:55:20Z").unwrap();
         assert_eq!(time.to_seconds(), "2026-11-24T01:55:20Z");
-        assert_eq!(Time::parse("2026-11-24T01:55:20.123456Z"), Some(Time(time.0 + 123)));
-        assert_eq!((time + Duration::from_millis(7)).to_micros(), "2026-11-24T01:55:20.007000Z");
+        assert_eq!(
+            Time::parse("2026-11-24T01:55:20.123456Z"),
+            Some(Time(time.0 + 123))
+        );
+        assert_eq!(
+            (time + Duration::from_millis(7)).to_micros(),
+            "2026-11-24T01:55:20.007000Z"
+        );
     }
 
     #[test]

@@ -1,0 +1,358 @@
+//! What is kept of one object.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{Failure, Outcome, REFUSED, REPEATED, Sight, Standing, TRANSIENT, Task, WATCH_GRACE};
+use crate::object::{Key, ResourceVersion, Snapshot, Uid};
+use crate::order::Rank;
+use crate::time::Time;
+
+/// A plugin's subject that matches an object, with all the plugin may see of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// The plugin, by its place in the order of priority.
+    pub plugin: usize,
+    /// The subject in the plugin's description.
+    pub subject: usize,
+    /// The object cut to the subject's reads, as JSON text.
+    pub reads: Box<str>,
+    /// When the present stay began.
+    pub since: Time,
+    /// When a declared read changed last, as far as was seen; [`Candidate::since`] after a restart.
+    pub changed: Time,
+}
+
+/// A stage of one stay.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Played {
+    /// The plugin, by its place in the order of priority.
+    #[serde(skip)]
+    pub plugin: usize,
+    /// The stage.
+    pub stage: String,
+    /// The beginning of the stay it belongs to.
+    pub since: Time,
+}
+
+/// A whole object, kept while work on it is pending.
+#[derive(Debug)]
+pub(super) enum Body {
+    /// As parsed: quick, but four times the size.
+    Tree(Arc<Value>),
+    /// As JSON text.
+    Text(Box<str>),
+}
+
+impl Body {
+    pub(super) fn text(snapshot: &Snapshot) -> Option<Self> {
+        serde_json::to_string(snapshot.body())
+            .ok()
+            .map(|text| Self::Text(text.into_boxed_str()))
+    }
+
+    pub(super) fn restore(self, key: &Key, entry: &Entry) -> Option<Snapshot> {
+        let tree = match self {
+            Self::Tree(tree) => tree,
+            Self::Text(text) => Arc::new(serde_json::from_str(&text).ok()?),
+        };
+        Some(Snapshot::restore(
+            key.clone(),
+            entry.uid.clone(),
+            entry.version,
+            tree,
+        ))
+    }
+}
+
+/// Where an object stands between two runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum State {
+    Undecided,
+    Unclaimed,
+    Passed,
+    Idle,
+    Waiting(Played),
+    WithoutEffect,
+    BackingOff,
+}
+
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) uid: Uid,
+    /// When it was seen first.
+    pub(super) seen: Time,
+    pub(super) version: ResourceVersion,
+    pub(super) rank: Rank,
+    pub(super) candidates: Arc<[Candidate]>,
+    pub(super) body: Option<Body>,
+    /// What is known changed since the last decision.
+    pub(super) dirty: bool,
+    /// The last play had no effect; only a change by somebody else or of something related is a reason to ask again.
+    pub(super) inert: bool,
+    /// A run found no body and cannot go on without.
+    pub(super) needs_body: bool,
+    pub(super) failure: Option<Failure>,
+    /// Whether the body is worth keeping while the object is not ours, since it soon may be.
+    keep_body: bool,
+    state: State,
+    /// The version that the server said is not its newest.
+    outdated: Option<ResourceVersion>,
+    attempts: u32,
+    last: Option<(Played, Time)>,
+    repeats: u32,
+}
+
+impl Entry {
+    pub(super) fn new(sight: &Sight<'_>, body: Body, now: Time) -> Self {
+        let changed = |candidate: &Candidate| Candidate {
+            changed: candidate.since,
+            ..candidate.clone()
+        };
+        Self {
+            uid: sight.snapshot.uid().clone(),
+            seen: now,
+            version: sight.snapshot.version(),
+            rank: sight.order.rank(sight.snapshot.body()),
+            candidates: sight.candidates.iter().map(changed).collect(),
+            keep_body: sight.keep_body,
+            body: Some(body),
+            dirty: true,
+            inert: false,
+            needs_body: false,
+            failure: None,
+            state: State::Undecided,
+            outdated: None,
+            attempts: 0,
+            last: None,
+            repeats: 0,
+        }
+    }
+
+    /// When a new object has its first turn: in the order of age, so that a burst is served oldest first.
+    pub(super) fn arrival(&self, now: Time) -> Time {
+        self.candidates
+            .iter()
+            .map(|candidate| candidate.since)
+            .min()
+            .unwrap_or(now)
+            .min(now)
+    }
+
+    /// Takes in a newer version. Answers whether a candidate sees anything new.
+    pub(super) fn renew(&mut self, sight: Sight<'_>, rank: Rank, now: Time) -> bool {
+        let mut candidates = sight.candidates;
+        let mut changed = candidates.len() != self.candidates.len();
+        for candidate in &mut candidates {
+            let known = self.candidates.iter().find(|known| {
+                (known.plugin, known.subject) == (candidate.plugin, candidate.subject)
+            });
+            match known {
+                Some(known) if known.reads == candidate.reads => {
+                    candidate.changed = known.changed.max(candidate.since)
+                }
+                known => {
+                    changed = true;
+                    candidate.changed = if known.is_some() {
+                        now.max(candidate.since)
+                    } else {
+                        candidate.since
+                    };
+                }
+            }
+        }
+        self.version = sight.snapshot.version();
+        self.rank = rank;
+        self.keep_body = sight.keep_body;
+        self.candidates = candidates.into();
+        let outdated = self.outdated.take().is_some();
+        let inert = std::mem::take(&mut self.inert);
+        let asked = changed || outdated || inert;
+        self.dirty |= asked;
+        asked
+    }
+
+    /// Whether the next run will need the whole object.
+    pub(super) fn wants_body(&self) -> bool {
+        match self.state {
+            State::Waiting(_) | State::BackingOff => true,
+            State::Unclaimed => self.dirty || self.keep_body,
+            _ => self.dirty || self.needs_body,
+        }
+    }
+
+    pub(super) fn keep(&mut self, body: Body) {
+        self.body = Some(body);
+        self.needs_body = false;
+    }
+
+    pub(super) fn task(&self) -> Task {
+        let outdated = self.outdated.is_some_and(|version| self.version <= version);
+        if outdated || self.needs_body {
+            Task::Read
+        } else {
+            Task::Decide
+        }
+    }
+
+    /// Takes in what became of a run; answers when the next one is due.
+    pub(super) fn settle(&mut self, outcome: Outcome, now: Time) -> Option<Time> {
+        if let Outcome::WithoutEffect(_, ours) = &outcome {
+            // The watch may be quicker than the response: what it brought so far is our own doing.
+            self.dirty &= self.version > *ours;
+        }
+        let changed_meanwhile = self.dirty;
+        let due = match outcome {
+            Outcome::Unclaimed => self.rest(State::Unclaimed),
+            Outcome::Passed(until) => {
+                self.rest(State::Passed);
+                // A time that has passed is no reason to ask again at once, and again.
+                until.filter(|until| *until > now)
+            }
+            Outcome::Idle => self.rest(State::Idle),
+            Outcome::Wait(stage, due) => {
+                let due = self.not_before(&stage).map_or(due, |at| due.max(at));
+                self.rest(State::Waiting(stage));
+                Some(due.max(now))
+            }
+            Outcome::Stored(stage) => {
+                self.remember(stage, now);
+                self.rest(State::Undecided);
+                self.ask(now)
+            }
+            Outcome::WithoutEffect(stage, _) => {
+                self.remember(stage, now);
+                self.inert = !changed_meanwhile;
+                self.rest(State::WithoutEffect)
+            }
+            Outcome::Conflict(version) => self.conflict(version, now),
+            Outcome::NeedsBody => {
+                self.needs_body = true;
+                Some(now)
+            }
+            Outcome::Read => {
+                self.outdated = None;
+                self.needs_body = false;
+                self.ask(now)
+            }
+            Outcome::Transient(pause) => {
+                Some(now + self.back_off(TRANSIENT).max(pause.unwrap_or_default()))
+            }
+            Outcome::Refused(failure) => {
+                let same = self
+                    .failure
+                    .as_ref()
+                    .filter(|last| last.stage == failure.stage);
+                let count = same.map_or(0, |last| last.count).saturating_add(1);
+                self.failure = Some(Failure { count, ..failure });
+                Some(now + self.back_off(REFUSED))
+            }
+            Outcome::Gone => None,
+        };
+        if changed_meanwhile {
+            Some(due.map_or(now, |due| due.min(now)))
+        } else {
+            due
+        }
+    }
+
+    fn ask(&mut self, now: Time) -> Option<Time> {
+        self.dirty = true;
+        Some(now)
+    }
+
+    fn rest(&mut self, state: State) -> Option<Time> {
+        self.state = state;
+        self.attempts = 0;
+        None
+    }
+
+    fn back_off(&mut self, backoff: crate::backoff::Backoff) -> Duration {
+        self.state = State::BackingOff;
+        self.dirty = true;
+        let wait = backoff.delay(self.attempts, self.chance());
+        self.attempts = self.attempts.saturating_add(1);
+        wait
+    }
+
+    fn conflict(&mut self, version: ResourceVersion, now: Time) -> Option<Time> {
+        self.state = State::BackingOff;
+        self.dirty = true;
+        let wait = TRANSIENT.delay(self.attempts, self.chance());
+        self.attempts = self.attempts.saturating_add(1);
+        if self.version > version {
+            return Some(
+                now + if self.attempts > 1 {
+                    wait
+                } else {
+                    Duration::ZERO
+                },
+            );
+        }
+        self.outdated = Some(version);
+        Some(now + WATCH_GRACE.max(wait))
+    }
+
+    /// Jitter needs no randomness: that two objects differ is enough.
+    fn chance(&self) -> u32 {
+        let seed = u64::from(self.attempts);
+        let [chance, ..] = crate::due::entropy(seed, &self.uid, "backoff", Time(0));
+        chance
+    }
+
+    fn remember(&mut self, stage: Played, now: Time) {
+        let again = self.last.as_ref().is_some_and(|(last, _)| *last == stage);
+        self.repeats = if again {
+            self.repeats.saturating_add(1)
+        } else {
+            0
+        };
+        self.failure = None;
+        self.last = Some((stage, now));
+    }
+
+    /// A stage played in this very stay already waits before it is played once more.
+    fn not_before(&self, stage: &Played) -> Option<Time> {
+        self.pause()
+            .filter(|(last, _)| last == stage)
+            .map(|(_, at)| at)
+    }
+
+    pub(super) fn pause(&self) -> Option<(Played, Time)> {
+        let (last, at) = self.last.as_ref()?;
+        Some((
+            last.clone(),
+            *at + REPEATED.delay(self.repeats, self.chance()),
+        ))
+    }
+
+    pub(super) fn standing(&self, next: Option<Time>) -> Standing {
+        let state = match &self.state {
+            State::Undecided => "Undecided",
+            State::Unclaimed => "Unclaimed",
+            State::Passed => "Passed",
+            State::Idle => "Idle",
+            State::Waiting(_) => "Waiting",
+            State::WithoutEffect => "WithoutEffect",
+            State::BackingOff => "BackingOff",
+        };
+        let stage = match &self.state {
+            State::Waiting(stage) => Some(stage.stage.clone()),
+            _ => None,
+        };
+        Standing {
+            uid: self.uid.clone(),
+            version: self.version,
+            rank: self.rank.clone(),
+            state,
+            next,
+            stage,
+            last: self.last.as_ref().map(|(stage, _)| stage.clone()),
+            failure: self.failure.clone(),
+        }
+    }
+}
