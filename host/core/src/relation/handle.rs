@@ -48,7 +48,7 @@ pub(super) fn offers(kind: usize, offered: &Offered, object: &Snapshot) -> BTree
     if offered.owners {
         handles.extend(
             owners(object)
-                .filter_map(|owner| uid(owner))
+                .filter_map(uid)
                 .map(|uid| Handle::OwnedBy(kind, uid)),
         );
     }
