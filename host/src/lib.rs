@@ -10,6 +10,8 @@ pub mod ctl;
 pub mod discovery;
 pub mod explain;
 pub mod lease;
+pub mod logging;
 pub mod observe;
 pub mod plugin;
+pub mod run;
 pub mod watch;

@@ -1,0 +1,322 @@
+//! The threads that ask the plugins. They take turns from the schedule, and hand what is to be written to the runtime.
+
+use std::sync::Arc;
+
+use stagewright_core::description::{FactName, Subject};
+use stagewright_core::interface::{Answer, Context, Effect};
+use stagewright_core::object::{Kind, Snapshot};
+use stagewright_core::schedule::{Candidate, Failure, Outcome, Played, Run, Task};
+use stagewright_core::time::Time;
+use stagewright_core::{due, json};
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::{Brain, Shared, node_of};
+use crate::plugin::{CallError, Plugin, Session};
+
+/// A play whose effects are to be carried out.
+pub(super) struct Play {
+    pub run: Run,
+    pub candidate: Candidate,
+    pub stage: Played,
+    pub effects: Vec<Effect>,
+    pub subject: Snapshot,
+    /// The place among the writes in flight.
+    pub permit: OwnedSemaphorePermit,
+}
+
+/// What asking the candidates came to.
+enum Verdict {
+    Settled(Outcome),
+    Play(Box<Play>),
+}
+
+/// One thread's life: until the controller stops.
+pub(super) fn work(shared: &Arc<Shared>, runtime: &tokio::runtime::Handle) {
+    while let Some(run) = shared.next_run() {
+        match run.task {
+            Task::Read => {
+                let shared = Arc::clone(shared);
+                shared
+                    .clone()
+                    .tasks
+                    .spawn_on(async move { shared.read(run).await }, runtime);
+            }
+            Task::Decide => decide(shared, run, runtime),
+        }
+    }
+}
+
+fn decide(shared: &Arc<Shared>, run: Run, runtime: &tokio::runtime::Handle) {
+    let (key, uid, snapshot) = (run.key.clone(), run.uid.clone(), run.snapshot.clone());
+    match ask(shared, run, runtime) {
+        Verdict::Settled(outcome) => shared.finish(&key, &uid, snapshot.as_ref(), outcome),
+        Verdict::Play(play) => {
+            let shared = Arc::clone(shared);
+            shared
+                .clone()
+                .tasks
+                .spawn_on(async move { shared.play(*play).await }, runtime);
+        }
+    }
+}
+
+/// Asks the candidates by priority; the first that does not pass has the object.
+fn ask(shared: &Arc<Shared>, run: Run, runtime: &tokio::runtime::Handle) -> Verdict {
+    if let Some(snapshot) = &run.snapshot
+        && let Err(not_ours) = shared
+            .brain
+            .lock()
+            .claims
+            .claim_at(snapshot, shared.clock.now())
+    {
+        tracing::trace!(object = %run.key, reason = not_ours.category(), "not ours");
+        return Verdict::Settled(Outcome::Unclaimed);
+    }
+    let mut again: Option<Time> = None;
+    for candidate in run.candidates.iter() {
+        let Some((plugin, subject)) = shared.subject(candidate) else {
+            continue;
+        };
+        let now = shared.clock.now();
+        let mut session = match plugin.session() {
+            Ok(session) => session,
+            Err(error) => {
+                return Verdict::Settled(shared.plugin_failed(&run, plugin, "decide", &error));
+            }
+        };
+        let context = match context(shared, &run, candidate, (plugin, subject), now) {
+            Ok(context) => context,
+            Err(failure) => return Verdict::Settled(Outcome::Refused(failure)),
+        };
+        let answer = session.decide(&candidate.reads, &context);
+        shared
+            .metrics
+            .decided(plugin.name(), &answer, session.fuel_used());
+        match answer {
+            Ok(Answer::Pass) => {}
+            Ok(Answer::PassUntil { until }) => {
+                again = Some(again.map_or(until, |again| again.min(until)))
+            }
+            Ok(Answer::Idle { .. }) => return Verdict::Settled(Outcome::Idle),
+            Ok(Answer::Invalid { message }) => {
+                shared.invalid(&run, plugin.name(), &message);
+                return Verdict::Settled(Outcome::Idle);
+            }
+            Ok(Answer::Stage { stage, due }) => {
+                let stage = Played {
+                    plugin: candidate.plugin,
+                    stage,
+                    since: candidate.since,
+                };
+                let due = pause(&run, &stage).map_or(due, |until| due.max(until));
+                if due > now {
+                    return Verdict::Settled(Outcome::Wait(stage, due));
+                }
+                let candidate = candidate.clone();
+                return play(shared, run, candidate, stage, session, context, runtime);
+            }
+            Err(error) => {
+                return Verdict::Settled(shared.plugin_failed(&run, plugin, "decide", &error));
+            }
+        }
+    }
+    Verdict::Settled(Outcome::Passed(again))
+}
+
+/// Asks the plugin what the stage does, in the instance that just decided.
+fn play(
+    shared: &Arc<Shared>,
+    run: Run,
+    candidate: Candidate,
+    stage: Played,
+    mut session: Session<'_>,
+    mut context: Context,
+    runtime: &tokio::runtime::Handle,
+) -> Verdict {
+    let Some(subject) = run.snapshot.clone() else {
+        return Verdict::Settled(Outcome::NeedsBody);
+    };
+    let Some((plugin, declared)) = shared.subject(&candidate) else {
+        return Verdict::Settled(Outcome::Idle);
+    };
+    // Writes in flight are bounded; a thread that finds no place waits for one, and younger turns wait behind it.
+    let Ok(permit) = runtime.block_on(Arc::clone(&shared.writes).acquire_owned()) else {
+        return Verdict::Settled(Outcome::Transient(None));
+    };
+    match facts(
+        &mut shared.brain.lock(),
+        &run,
+        declared,
+        Some(&subject),
+        shared.options.kubelet_port,
+    ) {
+        Ok(facts) => context.facts = facts,
+        Err(message) => {
+            let failure = Failure {
+                stage: stage.stage,
+                code: "quota",
+                message,
+                count: 0,
+            };
+            return Verdict::Settled(shared.refused(
+                &run,
+                plugin.name(),
+                "AddressesExhausted",
+                failure,
+            ));
+        }
+    }
+    let object = match &declared.play_reads {
+        Some(reads) => json::prune(subject.body(), reads).to_string(),
+        None => subject.body().to_string(),
+    };
+    let effects = session.play(&stage.stage, &object, &context);
+    shared
+        .metrics
+        .played(plugin.name(), &stage.stage, &effects, session.fuel_used());
+    match effects {
+        Ok(effects) => Verdict::Play(Box::new(Play {
+            run,
+            candidate,
+            stage,
+            effects,
+            subject,
+            permit,
+        })),
+        Err(error) => Verdict::Settled(shared.plugin_failed(&run, plugin, &stage.stage, &error)),
+    }
+}
+
+fn pause(run: &Run, stage: &Played) -> Option<Time> {
+    run.pause
+        .as_ref()
+        .filter(|(last, _)| last == stage)
+        .map(|(_, until)| *until)
+}
+
+/// What the answer may depend on beside the object.
+pub(super) fn context(
+    shared: &Shared,
+    run: &Run,
+    candidate: &Candidate,
+    (plugin, subject): (&Plugin, &Subject),
+    now: Time,
+) -> Result<Context, Failure> {
+    let mut brain = shared.brain.lock();
+    let failed = |message: String| Failure {
+        stage: String::new(),
+        code: "refused",
+        message,
+        count: 0,
+    };
+    let related = if subject.relations.is_empty() {
+        "{}".to_owned()
+    } else {
+        let cut = cut(run, candidate)
+            .ok_or_else(|| failed("the declared reads are no object".to_owned()))?;
+        brain
+            .relations
+            .related(subject, &cut)
+            .map_err(|error| failed(error.to_string()))?
+    };
+    let facts =
+        facts(&mut brain, run, subject, None, shared.options.kubelet_port).map_err(failed)?;
+    Ok(Context {
+        now: now.max(candidate.since),
+        since: candidate.since,
+        changed: candidate.changed,
+        entropy: due::entropy(
+            shared.options.seed,
+            &run.uid,
+            plugin.name(),
+            candidate.since,
+        ),
+        related,
+        facts,
+    })
+}
+
+/// The object as far as the candidate reads it.
+fn cut(run: &Run, candidate: &Candidate) -> Option<Snapshot> {
+    match &run.snapshot {
+        Some(snapshot) => Some(snapshot.clone()),
+        None => Snapshot::cut(&run.key, &run.uid, run.version, &candidate.reads),
+    }
+}
+
+/// The facts that the subject asked for. Addresses are allocated, so they are given to plays alone.
+fn facts(
+    brain: &mut Brain,
+    run: &Run,
+    subject: &Subject,
+    playing: Option<&Snapshot>,
+    kubelet_port: u16,
+) -> Result<String, String> {
+    let mut facts = serde_json::Map::new();
+    for fact in &subject.facts {
+        match (fact, playing) {
+            (FactName::Failure, _) => {
+                if let Some(failure) = run
+                    .failure
+                    .as_ref()
+                    .and_then(|failure| serde_json::to_value(failure).ok())
+                {
+                    facts.insert("failure".into(), failure);
+                }
+            }
+            (FactName::Addresses, Some(object)) => {
+                facts.insert(
+                    "addresses".into(),
+                    addresses(brain, &run.key.kind, object, kubelet_port)?,
+                );
+            }
+            (FactName::Addresses, None) => {}
+        }
+    }
+    Ok(serde_json::Value::Object(facts).to_string())
+}
+
+fn addresses(
+    brain: &mut Brain,
+    kind: &Kind,
+    object: &Snapshot,
+    kubelet_port: u16,
+) -> Result<serde_json::Value, String> {
+    if kind.is_core("Node") {
+        let name = &*object.key().name;
+        let host = brain.addresses.host_ips(name);
+        return Ok(
+            serde_json::json!({"hostIPs": host, "hostname": name, "kubeletPort": kubelet_port}),
+        );
+    }
+    let Some(node) = node_of(object) else {
+        return Ok(serde_json::json!({}));
+    };
+    let host = brain.addresses.host_ips(node).to_vec();
+    let host_network = object
+        .body()
+        .pointer("/spec/hostNetwork")
+        .and_then(serde_json::Value::as_bool);
+    let pods = if host_network == Some(true) {
+        host.clone()
+    } else {
+        brain
+            .addresses
+            .allocate(object.uid(), node)
+            .map_err(|error| error.to_string())?
+    };
+    Ok(serde_json::json!({"hostIPs": host, "podIPs": pods, "kubeletPort": kubelet_port}))
+}
+
+impl Shared {
+    /// A plugin failed on an object: it is held, and asked again after a while; no other plugin gets it.
+    fn plugin_failed(&self, run: &Run, plugin: &Plugin, stage: &str, error: &CallError) -> Outcome {
+        let failure = Failure {
+            stage: stage.to_owned(),
+            code: "refused",
+            message: error.to_string(),
+            count: 0,
+        };
+        self.refused(run, plugin.name(), error.category(), failure)
+    }
+}

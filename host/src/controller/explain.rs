@@ -1,0 +1,289 @@
+//! What the controller knows, for the admin port: recomputed on demand, from the object as the server has it now.
+
+use serde_json::{Value, json};
+use stagewright_core::claims::NotOurs;
+use stagewright_core::interface::{Answer, Context};
+use stagewright_core::object::{Key, Kind, Snapshot};
+use stagewright_core::schedule::{Candidate, Run, Standing, Task};
+use stagewright_core::time::Time;
+
+use super::kinds::Followed;
+use super::start::Controller;
+use super::{Shared, decide};
+use crate::admin::StateView;
+use crate::commit::CommitError;
+use crate::explain::{
+    ClaimAnswer, ExplainQuery, Explanation, LastFailure, LastPlay, NextStep, NoteLine, PluginAnswer,
+};
+
+impl StateView for Controller {
+    fn explain(&self, query: ExplainQuery) -> Result<Explanation, String> {
+        let followed = self.shared.named(&query.kind)?;
+        let target = followed
+            .target
+            .get()
+            .ok_or_else(|| format!("the API server does not serve {} (yet)", followed.kind))?;
+        let namespace = target
+            .namespaced
+            .then(|| query.namespace.as_deref().unwrap_or("default"));
+        let key = Key::new(&followed.kind, namespace, &query.name);
+        let snapshot = match self
+            .runtime
+            .block_on(self.shared.committer.read(target, &key))
+        {
+            Ok(Some(snapshot)) => snapshot,
+            Ok(None) | Err(CommitError::Gone) => return Err(format!("{key} is not there")),
+            Err(error) => return Err(format!("{key} cannot be read: {error}")),
+        };
+        Ok(self.shared.explanation(followed, &snapshot))
+    }
+
+    fn state(&self) -> Value {
+        let shared = &self.shared;
+        let plugins: Vec<Value> = shared
+            .plugins
+            .iter()
+            .map(|plugin| {
+                json!({"name": plugin.name(), "version": plugin.version(), "digest": plugin.digest(),
+                    "isolation": plugin.isolation().to_string(), "load": plugin.load_report()})
+            })
+            .collect();
+        let kinds: Vec<Value> = shared
+            .kinds
+            .iter()
+            .map(|followed| {
+                json!({"kind": followed.kind, "order": followed.order.name(), "served": followed.target.get().is_some(),
+                    "subjects": followed.followers.len(), "related": followed.related})
+            })
+            .collect();
+        let brain = shared.brain.lock();
+        let (waiting, running) = brain.schedule.depth();
+        json!({"plugins": plugins, "kinds": kinds, "objects": brain.schedule.len(), "waiting": waiting, "running": running,
+            "nodes": brain.claims.nodes().count(), "selectedNodes": shared.selected.borrow().len(),
+            "nextDue": brain.schedule.next_due(), "now": shared.clock.now(), "clockOffsetMs": shared.clock.offset(),
+            "writesFree": shared.writes.available_permits(), "dryRun": shared.options.dry_run})
+    }
+
+    fn stuck(&self) -> Option<String> {
+        let shared = &self.shared;
+        // A plugin's call is bounded by fuel; if the lock cannot be had in this time, something holds it for good.
+        let Some(brain) = shared.brain.try_lock_for(std::time::Duration::from_secs(5)) else {
+            return Some("the controller's state has been locked for 5 s".to_owned());
+        };
+        drop(brain);
+        None
+    }
+
+    fn before_scrape(&self) {
+        self.shared.gauge();
+    }
+}
+
+impl Shared {
+    /// The kind that a user means by `pod`, `pods`, `Pod` or `batch/v1/Job`.
+    fn named(&self, text: &str) -> Result<&Followed, String> {
+        let exact = Kind::parse(text)
+            .ok()
+            .and_then(|kind| self.kinds.get(&kind));
+        let loose = || {
+            self.kinds.iter().find(|followed| {
+                let plural = followed
+                    .target
+                    .get()
+                    .map(|target| target.resource.plural.to_lowercase());
+                let text = SHORT
+                    .iter()
+                    .find(|(short, _)| *short == text)
+                    .map_or(text, |(_, kind)| kind)
+                    .to_lowercase();
+                followed.kind.kind().to_lowercase() == text
+                    || plural.is_some_and(|plural| plural == text)
+            })
+        };
+        exact.or_else(loose).ok_or_else(|| {
+            let followed: Vec<String> = self
+                .kinds
+                .iter()
+                .map(|followed| followed.kind.to_string())
+                .collect();
+            format!(
+                "no plugin follows {text:?}; followed are {}",
+                followed.join(", ")
+            )
+        })
+    }
+
+    fn explanation(&self, followed: &Followed, snapshot: &Snapshot) -> Explanation {
+        let now = self.clock.now();
+        let key = snapshot.key();
+        let (claim, standing) = {
+            let brain = self.brain.lock();
+            let claim = brain.claims.claim_at(snapshot, now).map(drop);
+            (
+                claim,
+                brain
+                    .schedule
+                    .standing(key)
+                    .filter(|standing| standing.uid == *snapshot.uid()),
+            )
+        };
+        let candidates = self.candidates(followed, snapshot, now);
+        let notes = self.notes.of(key, snapshot.uid());
+        Explanation {
+            kind: key.kind.to_string(),
+            namespace: key.namespace.as_deref().map(str::to_owned),
+            name: key.name.to_string(),
+            uid: snapshot.uid().to_string(),
+            resource_version: snapshot.version().to_string(),
+            now,
+            order: followed.order.name().to_owned(),
+            rank: followed.order.rank(snapshot.body()).to_string(),
+            state: standing
+                .as_ref()
+                .map_or("NotFollowed", |standing| standing.state)
+                .to_owned(),
+            claim: claim_answer(claim),
+            plugins: self.answers(snapshot, &candidates, standing.as_ref(), now),
+            next: standing.as_ref().and_then(|standing| {
+                Some(NextStep {
+                    stage: standing.stage.clone(),
+                    at: standing.next?,
+                })
+            }),
+            last: standing
+                .as_ref()
+                .and_then(|standing| standing.last.clone())
+                .map(|last| LastPlay {
+                    plugin: self.plugin_name(last.plugin).to_owned(),
+                    stage: last.stage,
+                    since: last.since,
+                }),
+            failure: standing
+                .and_then(|standing| standing.failure)
+                .map(|failure| LastFailure {
+                    stage: failure.stage,
+                    code: failure.code.to_owned(),
+                    message: failure.message,
+                    count: failure.count,
+                }),
+            notes: notes
+                .into_iter()
+                .map(|note| NoteLine {
+                    time: note.time,
+                    kind: note.kind.as_str().to_owned(),
+                    category: note.category.to_owned(),
+                    plugin: note.plugin,
+                    stage: note.stage,
+                    message: note.message,
+                })
+                .collect(),
+            warnings: self.committer.warnings(&key.kind),
+        }
+    }
+
+    /// What each plugin says of the object as it is now. Those behind the one that has it are not asked.
+    fn answers(
+        &self,
+        snapshot: &Snapshot,
+        candidates: &[Candidate],
+        standing: Option<&Standing>,
+        now: Time,
+    ) -> Vec<PluginAnswer> {
+        let run = Run {
+            key: snapshot.key().clone(),
+            uid: snapshot.uid().clone(),
+            version: snapshot.version(),
+            due: now,
+            task: Task::Decide,
+            candidates: candidates.to_vec().into(),
+            snapshot: Some(snapshot.clone()),
+            pause: None,
+            failure: standing.and_then(|standing| standing.failure.clone()),
+        };
+        let mut taken = false;
+        let mut answers = Vec::new();
+        for candidate in candidates {
+            let Some((plugin, subject)) = self.subject(candidate) else {
+                continue;
+            };
+            let mut answer = PluginAnswer {
+                plugin: plugin.name().to_owned(),
+                version: plugin.version().to_owned(),
+                answer: "NotAsked".to_owned(),
+                since: Some(candidate.since),
+                ..PluginAnswer::default()
+            };
+            if !taken {
+                let context = decide::context(self, &run, candidate, (plugin, subject), now);
+                let said =
+                    context
+                        .map_err(|failure| failure.message)
+                        .and_then(|context: Context| {
+                            let mut session =
+                                plugin.session().map_err(|error| error.to_string())?;
+                            session
+                                .decide(&candidate.reads, &context)
+                                .map_err(|error| error.to_string())
+                        });
+                taken = !matches!(said, Ok(Answer::Pass | Answer::PassUntil { .. }));
+                tell(&mut answer, said);
+            }
+            answers.push(answer);
+        }
+        answers
+    }
+
+    /// Gauges follow the state when they are looked at, and once a second.
+    pub(super) fn gauge(&self) {
+        let brain = self.brain.lock();
+        let (waiting, running) = brain.schedule.depth();
+        self.metrics.depth(waiting, running);
+        self.metrics.nodes(brain.claims.nodes().count());
+        for (kind, count) in brain.schedule.counts() {
+            self.metrics.objects(&kind, count);
+        }
+    }
+}
+
+/// The short names that kubectl users type.
+const SHORT: &[(&str, &str)] = &[
+    ("po", "pod"),
+    ("no", "node"),
+    ("ns", "namespace"),
+    ("pv", "persistentvolume"),
+    ("pvc", "persistentvolumeclaim"),
+    ("svc", "service"),
+    ("deploy", "deployment"),
+    ("rs", "replicaset"),
+    ("sts", "statefulset"),
+    ("ds", "daemonset"),
+];
+
+fn claim_answer(claim: Result<(), NotOurs>) -> ClaimAnswer {
+    match claim {
+        Ok(()) => ClaimAnswer {
+            ours: true,
+            reason: None,
+            message: None,
+        },
+        Err(error) => ClaimAnswer {
+            ours: false,
+            reason: Some(error.category().to_owned()),
+            message: Some(error.to_string()),
+        },
+    }
+}
+
+fn tell(answer: &mut PluginAnswer, said: Result<Answer, String>) {
+    let (word, detail, due) = match said {
+        Ok(Answer::Pass) => ("Pass", None, None),
+        Ok(Answer::PassUntil { until }) => ("Pass", None, Some(until)),
+        Ok(Answer::Idle { note }) => ("Idle", Some(note), None),
+        Ok(Answer::Stage { stage, due }) => ("Stage", Some(stage), Some(due)),
+        Ok(Answer::Invalid { message }) => ("Invalid", Some(message), None),
+        Err(message) => ("Error", Some(message), None),
+    };
+    word.clone_into(&mut answer.answer);
+    answer.detail = detail;
+    answer.due = due;
+}

@@ -1,0 +1,302 @@
+//! What the watches bring, put where it belongs: claims, addresses, relations, the schedule.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use serde_json::Value;
+use stagewright_core::claims::NodeChange;
+use stagewright_core::due;
+use stagewright_core::json;
+use stagewright_core::object::{Key, Kind, Snapshot, Uid};
+use stagewright_core::order::Order;
+use stagewright_core::schedule::{Candidate, Observed, Sight};
+use stagewright_core::time::Time;
+
+use super::kinds::Followed;
+use super::{Brain, Shared, is_lease, node_of};
+use crate::watch::Event;
+
+/// At most one question an object in this time because of what is related to it.
+const RELATED_PAUSE: Duration = Duration::from_millis(100);
+
+/// A list under way: what it does not name is gone when it ends.
+#[derive(Debug, Default)]
+pub(super) struct Listing {
+    before: BTreeSet<Key>,
+    seen: BTreeSet<Key>,
+}
+
+impl Shared {
+    /// One event of a kind's watch.
+    pub(super) fn event(&self, kind: &Kind, listing: &mut Listing, event: Event) {
+        match event {
+            Event::ListStarted => {
+                *listing = Listing {
+                    before: self.known(kind),
+                    seen: BTreeSet::new(),
+                }
+            }
+            Event::Seen(snapshot) => {
+                listing.seen.insert(snapshot.key().clone());
+                self.take_in(&snapshot);
+            }
+            Event::ListEnded => {
+                let listing = std::mem::take(listing);
+                for key in listing.before.difference(&listing.seen) {
+                    self.gone(key, None);
+                }
+            }
+            Event::Gone(key, uid) => {
+                listing.seen.remove(&key);
+                self.gone(&key, uid.as_ref());
+            }
+            Event::Unfollowable(error) => {
+                self.metrics.unfollowable(kind);
+                tracing::warn!(%error, "object cannot be followed, and is left alone");
+            }
+            Event::Trouble { category, message } => {
+                self.metrics.watch_restarted(kind, category);
+                tracing::warn!(%kind, category, message, "watch interrupted, to be taken up again");
+            }
+        }
+    }
+
+    /// A version of an object that a write or a read was answered with. An object that the watch said farewell to meanwhile stays
+    /// forgotten.
+    pub(super) fn take_in_answer(&self, snapshot: &Snapshot) {
+        let known = self.brain.lock().schedule.standing(snapshot.key());
+        if known.is_some_and(|known| known.uid == *snapshot.uid()) {
+            self.take_in(snapshot);
+        }
+    }
+
+    /// A version of an object that a watch brought.
+    pub(super) fn take_in(&self, snapshot: &Snapshot) {
+        let kind = &snapshot.key().kind;
+        let now = self.clock.now();
+        if is_lease(kind) {
+            let change = self.brain.lock().claims.observe_lease(snapshot, now);
+            self.node_changed(&snapshot.key().name, change, now);
+        }
+        let Some(followed) = self.kinds.get(kind) else {
+            return;
+        };
+        if kind.is_core("Node") {
+            self.take_in_node(snapshot, now);
+        }
+        // Cutting is the expensive part, and needs nothing that is shared.
+        let candidates = self.candidates(followed, snapshot, now);
+        let mut brain = self.brain.lock();
+        if kind.is_core("Pod") {
+            brain.take_in_pod(snapshot);
+        }
+        if followed.related {
+            for subject in brain.relations.observe(snapshot, now) {
+                brain.schedule.wake(&subject, now + RELATED_PAUSE);
+            }
+        }
+        if !candidates.is_empty() || brain.schedule.standing(snapshot.key()).is_some() {
+            let keep_body = node_of(snapshot).is_some_and(|node| brain.claims.is_selected(node));
+            let sight = Sight {
+                snapshot,
+                order: &followed.order,
+                candidates,
+                keep_body,
+            };
+            let observed = brain.schedule.observe(sight, now);
+            self.report(snapshot, &followed.order, &observed);
+        }
+        drop(brain);
+        self.bell.notify_one();
+    }
+
+    /// The plugins that may have the object, each with its cut of it.
+    pub(super) fn candidates(
+        &self,
+        followed: &Followed,
+        snapshot: &Snapshot,
+        now: Time,
+    ) -> Vec<Candidate> {
+        let body = snapshot.body();
+        let labels = body.pointer("/metadata/labels");
+        let mut candidates: Vec<Candidate> = Vec::new();
+        for follower in &followed.followers {
+            let taken = candidates
+                .iter()
+                .any(|candidate| candidate.plugin == follower.plugin);
+            let Some(subject) = self.declared(follower.plugin, follower.subject) else {
+                continue;
+            };
+            if taken || !subject.selector.matches(labels) {
+                continue;
+            }
+            candidates.push(Candidate {
+                plugin: follower.plugin,
+                subject: follower.subject,
+                reads: json::prune(body, &follower.reads)
+                    .to_string()
+                    .into_boxed_str(),
+                since: due::since(body, &subject.since),
+                changed: now,
+            });
+        }
+        candidates
+    }
+
+    /// A move backward by somebody else is told, and is the new base: we do not fight.
+    fn report(&self, snapshot: &Snapshot, order: &Order, observed: &Observed) {
+        if let Observed::Newer {
+            backward: Some(ranks),
+            ..
+        } = observed
+        {
+            let (from, to) = &**ranks;
+            self.metrics.moved_backward(&snapshot.key().kind);
+            tracing::warn!(object = %snapshot.key(), uid = %snapshot.uid(), order = order.name(), %from, %to,
+                "somebody else moved the object backward; it goes on from there");
+        }
+    }
+
+    /// The keys of a kind that anything here remembers.
+    fn known(&self, kind: &Kind) -> BTreeSet<Key> {
+        let brain = self.brain.lock();
+        let mut known: BTreeSet<Key> = brain.schedule.keys(kind).into_iter().collect();
+        known.extend(brain.relations.keys(kind));
+        if kind.is_core("Pod") {
+            known.extend(brain.pods.keys());
+        }
+        drop(brain);
+        if kind.is_core("Node") {
+            known.extend(
+                self.selected
+                    .borrow()
+                    .keys()
+                    .map(|name| Key::new(kind, None, name)),
+            );
+        }
+        known
+    }
+
+    fn gone(&self, key: &Key, uid: Option<&Uid>) {
+        let now = self.clock.now();
+        let mut brain = self.brain.lock();
+        if is_lease(&key.kind) {
+            let change = brain.claims.forget_lease(&key.name);
+            drop(brain);
+            self.node_changed(&key.name, change, now);
+            return;
+        }
+        if key.kind.is_core("Node") {
+            // Its pods find out by their claims; there is nobody to tell.
+            let _ = brain.claims.forget_node(&key.name);
+            brain.addresses.forget_node(&key.name);
+            self.publish_node(&key.name, None);
+        }
+        if key.kind.is_core("Pod") {
+            brain.forget_pod(key, uid);
+        }
+        for subject in brain.relations.forget(key) {
+            brain.schedule.wake(&subject, now + RELATED_PAUSE);
+        }
+        brain.relations.forget_subject(key);
+        brain.schedule.forget(key, uid);
+        drop(brain);
+        self.bell.notify_one();
+    }
+
+    fn take_in_node(&self, node: &Snapshot, now: Time) {
+        let name = &node.key().name;
+        let cidrs: Vec<IpNet> = strings(node.body(), "/spec/podCIDRs")
+            .filter_map(|cidr| cidr.parse().ok())
+            .collect();
+        let host_ips: Vec<IpAddr> = node
+            .body()
+            .pointer("/status/addresses")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter(|address| address.get("type").and_then(Value::as_str) == Some("InternalIP"))
+            .filter_map(|address| address.get("address")?.as_str()?.parse().ok())
+            .collect();
+        let host_ips = if host_ips.is_empty() {
+            self.options.node_ips.clone()
+        } else {
+            host_ips
+        };
+        let mut brain = self.brain.lock();
+        brain.addresses.set_node(name, &cidrs, host_ips);
+        let change = brain.claims.observe_node(node);
+        let uid = brain.claims.is_selected(name).then(|| node.uid().clone());
+        drop(brain);
+        self.publish_node(name, uid);
+        self.node_changed(name, change, now);
+    }
+
+    /// The nodes whose leases are to be held.
+    fn publish_node(&self, name: &Arc<str>, uid: Option<Uid>) {
+        self.selected.send_if_modified(|selected| match uid {
+            Some(uid) => selected.insert(Arc::clone(name), uid.clone()) != Some(uid),
+            None => selected.remove(name).is_some(),
+        });
+    }
+
+    /// A node became ours, or is no longer: it and its pods are looked at again. What is not ours any more is found so by its claim.
+    pub(super) fn node_changed(&self, name: &Arc<str>, change: NodeChange, now: Time) {
+        if change == NodeChange::Same {
+            return;
+        }
+        tracing::debug!(node = %name, ?change, "node");
+        let mut brain = self.brain.lock();
+        let mut keys = brain.pods.on(name);
+        keys.push(Key::new(&Kind::new("v1", "Node"), None, name));
+        for key in keys {
+            brain.schedule.wake(&key, now);
+        }
+        drop(brain);
+        self.bell.notify_all();
+    }
+}
+
+impl Brain {
+    /// The pod's node and the addresses it has already.
+    fn take_in_pod(&mut self, pod: &Snapshot) {
+        if let Some(node) = node_of(pod) {
+            self.pods.insert(pod.key(), pod.uid(), node);
+        }
+        let host_network = pod
+            .body()
+            .pointer("/spec/hostNetwork")
+            .and_then(Value::as_bool)
+            == Some(true);
+        let addresses = pod
+            .body()
+            .pointer("/status/podIPs")
+            .and_then(Value::as_array);
+        for ip in addresses.into_iter().flatten().filter(|_| !host_network) {
+            let ip = ip
+                .get("ip")
+                .and_then(Value::as_str)
+                .and_then(|ip| ip.parse().ok());
+            if let Some(Err(error)) = ip.map(|ip| self.addresses.reserve(pod.uid(), ip)) {
+                tracing::warn!(pod = %pod.key(), %error, "pod address");
+            }
+        }
+    }
+
+    fn forget_pod(&mut self, key: &Key, uid: Option<&Uid>) {
+        if let Some(uid) = self.pods.remove(key, uid) {
+            self.addresses.release(&uid);
+        }
+    }
+}
+
+fn strings<'a>(body: &'a Value, pointer: &str) -> impl Iterator<Item = &'a str> {
+    body.pointer(pointer)
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+}

@@ -1,0 +1,133 @@
+//! The kinds that are followed: who is asked about them, in which order they move, where the server serves them.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
+use stagewright_core::description::{By, Description, Subject};
+use stagewright_core::json::Path;
+use stagewright_core::object::Kind;
+use stagewright_core::order::Order;
+
+use crate::discovery::Target;
+
+/// A plugin's subject as the controller uses it.
+#[derive(Debug)]
+pub(super) struct Follower {
+    /// The plugin, by priority.
+    pub plugin: usize,
+    /// The subject in its description.
+    pub subject: usize,
+    /// What the plugin reads, and what its relations are found by.
+    pub reads: Vec<Path>,
+}
+
+/// One kind.
+#[derive(Debug)]
+pub(super) struct Followed {
+    pub kind: Kind,
+    pub order: Order,
+    /// Who is asked, the first first.
+    pub followers: Vec<Follower>,
+    /// Whether some relation refers to it.
+    pub related: bool,
+    /// Set once the server is known to serve it.
+    pub target: OnceLock<Arc<Target>>,
+}
+
+/// All of them.
+#[derive(Debug)]
+pub(super) struct Kinds(BTreeMap<Kind, Followed>);
+
+/// Two plugins declare different orders for one kind; the first one's holds.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "OrderConflict: plugin {second} declares another order for {kind} than {first}, whose order holds: make them equal, or load one of the two"
+)]
+pub struct OrderConflict {
+    kind: Kind,
+    first: String,
+    second: String,
+}
+
+impl Kinds {
+    /// From the plugins' descriptions, by priority.
+    pub(super) fn of(descriptions: &[&Description]) -> (Self, Vec<OrderConflict>) {
+        let mut kinds = Self(BTreeMap::new());
+        let mut conflicts = Vec::new();
+        let mut declared: BTreeMap<Kind, usize> = BTreeMap::new();
+        for (plugin, description) in descriptions.iter().enumerate() {
+            for (subject, declaration) in description.subjects.iter().enumerate() {
+                let followed = kinds.entry(&declaration.kind);
+                followed.followers.push(Follower {
+                    plugin,
+                    subject,
+                    reads: reads(declaration),
+                });
+                let Some(order) = &declaration.order else {
+                    continue;
+                };
+                match (&followed.order, declared.get(&declaration.kind)) {
+                    (Order::Declared(first), Some(by)) if first != order => {
+                        conflicts.push(OrderConflict {
+                            kind: declaration.kind.clone(),
+                            first: descriptions
+                                .get(*by)
+                                .map_or_else(String::new, |first| first.name.clone()),
+                            second: description.name.clone(),
+                        })
+                    }
+                    (Order::Any, None) => {
+                        followed.order = Order::Declared(Arc::clone(order));
+                        declared.insert(declaration.kind.clone(), plugin);
+                    }
+                    _ => {}
+                }
+            }
+            for relation in description
+                .subjects
+                .iter()
+                .flat_map(|subject| &subject.relations)
+            {
+                kinds.entry(&relation.kind).related = true;
+            }
+            for applies in &description.applies {
+                kinds.entry(&applies.kind);
+            }
+        }
+        (kinds, conflicts)
+    }
+
+    /// The kind's entry, made if it is new.
+    pub(super) fn entry(&mut self, kind: &Kind) -> &mut Followed {
+        self.0.entry(kind.clone()).or_insert_with(|| Followed {
+            kind: kind.clone(),
+            order: Order::built_in(kind).unwrap_or(Order::Any),
+            followers: Vec::new(),
+            related: false,
+            target: OnceLock::new(),
+        })
+    }
+
+    pub(super) fn get(&self, kind: &Kind) -> Option<&Followed> {
+        self.0.get(kind)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Followed> {
+        self.0.values()
+    }
+}
+
+/// A relation's subjects are found from the same cut that the plugin is asked with, so what finds them is read too.
+fn reads(subject: &Subject) -> Vec<Path> {
+    let mut reads = subject.reads.clone();
+    let owners = || Path::parse("/metadata/ownerReferences").ok();
+    for relation in &subject.relations {
+        reads.extend(match &relation.by {
+            By::Name(path) => Some(path.clone()),
+            By::Label { value, .. } => Some(value.clone()),
+            By::Owner => owners(),
+            By::Owned => None,
+        });
+    }
+    reads
+}

@@ -1,0 +1,285 @@
+//! Where watch, plugins, guard and commit meet: the only place that names two of them at once.
+//!
+//! The watches' events go through [`intake`] into the [`Brain`]; the threads of [`decide`] take turns from its schedule and ask
+//! the plugins; what is to be written goes through [`play`] on the runtime, and its response back into the brain.
+
+mod decide;
+mod explain;
+mod intake;
+mod kinds;
+mod play;
+mod pods;
+mod start;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+use stagewright_core::addresses::Addresses;
+use stagewright_core::claims::Claims;
+use stagewright_core::description::Subject;
+use stagewright_core::guard::Rehearsal;
+use stagewright_core::interface::Severity;
+use stagewright_core::object::{Kind, Snapshot, Uid};
+use stagewright_core::order::Mend;
+use stagewright_core::relation::Relations;
+use stagewright_core::schedule::{Candidate, Failure, Outcome, Run, Schedule};
+use tokio::sync::{Semaphore, watch};
+use tokio_util::task::TaskTracker;
+
+use crate::clock::Clock;
+use crate::commit::{CommitError, Committer};
+use crate::observe::{Events, Metrics, Note, NoteKind, Notes};
+use crate::plugin::Plugin;
+
+use kinds::Kinds;
+pub use kinds::OrderConflict;
+use pods::Pods;
+pub use start::{Controller, Parts};
+
+/// What the command line decides.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Decide and guard, report, and write nothing.
+    pub dry_run: bool,
+    /// Plugins may impersonate users.
+    pub impersonation: bool,
+    /// Part of the entropy that plugins get; equal on all hosts of an installation.
+    pub seed: u64,
+    /// The node addresses given to nodes that have none.
+    pub node_ips: Vec<IpAddr>,
+    /// The port that nodes name as their kubelet's.
+    pub kubelet_port: u16,
+    /// Threads that ask plugins.
+    pub threads: usize,
+    /// Writes in flight at most.
+    pub writes: usize,
+}
+
+/// All that is remembered between two events, under one lock, which is never held over I/O or a plugin's call.
+struct Brain {
+    schedule: Schedule,
+    relations: Relations,
+    claims: Claims,
+    addresses: Addresses,
+    pods: Pods,
+}
+
+/// What all threads and tasks of the controller share.
+pub(crate) struct Shared {
+    brain: Mutex<Brain>,
+    /// Rung when a turn may have come due earlier than the threads expect.
+    bell: Condvar,
+    stopping: AtomicBool,
+    plugins: Vec<Plugin>,
+    kinds: Kinds,
+    clock: Clock,
+    committer: Committer,
+    metrics: Arc<Metrics>,
+    events: Events,
+    notes: Arc<Notes>,
+    /// The selected nodes with their uids, for the lease keeper.
+    selected: watch::Sender<BTreeMap<Arc<str>, Uid>>,
+    writes: Arc<Semaphore>,
+    tasks: TaskTracker,
+    options: Options,
+}
+
+impl Shared {
+    /// The next turn; waits for it. None when the controller stops.
+    fn next_run(&self) -> Option<Run> {
+        let mut brain = self.brain.lock();
+        loop {
+            if self.stopping.load(Ordering::Acquire) {
+                return None;
+            }
+            let now = self.clock.now();
+            if let Some(run) = brain.schedule.start(now) {
+                self.metrics.lag(now.since(run.due));
+                return Some(run);
+            }
+            match brain.schedule.next_due() {
+                // A second at most, so that a clock corrected by the server's is looked at again.
+                Some(due) => {
+                    let wait = due
+                        .since(now)
+                        .clamp(Duration::from_millis(1), Duration::from_secs(1));
+                    self.bell.wait_for(&mut brain, wait);
+                }
+                None => self.bell.wait(&mut brain),
+            }
+        }
+    }
+
+    fn finish(
+        &self,
+        key: &stagewright_core::object::Key,
+        uid: &Uid,
+        newest: Option<&Snapshot>,
+        outcome: Outcome,
+    ) {
+        let now = self.clock.now();
+        let mut brain = self.brain.lock();
+        brain.schedule.finish(key, uid, newest, outcome, now);
+        let soon = brain.schedule.next_due().is_some_and(|due| due <= now);
+        drop(brain);
+        if soon {
+            self.bell.notify_one();
+        }
+    }
+
+    /// Reads an object whose newest version is not known, or not kept.
+    async fn read(self: Arc<Self>, run: Run) {
+        let Some(target) = self
+            .kinds
+            .get(&run.key.kind)
+            .and_then(|followed| followed.target.get())
+        else {
+            return self.finish(&run.key, &run.uid, None, Outcome::Transient(None));
+        };
+        let outcome = match self.committer.read(target, &run.key).await {
+            Ok(Some(snapshot)) => {
+                let same = *snapshot.uid() == run.uid;
+                self.take_in_answer(&snapshot);
+                if same { Outcome::Read } else { Outcome::Gone }
+            }
+            Ok(None) => Outcome::Gone,
+            Err(CommitError::Transient { retry_after, .. }) => Outcome::Transient(retry_after),
+            Err(error) => {
+                tracing::warn!(object = %run.key, %error, "object cannot be read");
+                Outcome::Transient(None)
+            }
+        };
+        self.finish(&run.key, &run.uid, None, outcome);
+    }
+
+    fn declared(&self, plugin: usize, subject: usize) -> Option<&Subject> {
+        self.plugins
+            .get(plugin)?
+            .description()
+            .subjects
+            .get(subject)
+    }
+
+    fn subject(&self, candidate: &Candidate) -> Option<(&Plugin, &Subject)> {
+        let plugin = self.plugins.get(candidate.plugin)?;
+        Some((
+            plugin,
+            plugin.description().subjects.get(candidate.subject)?,
+        ))
+    }
+
+    fn plugin_name(&self, plugin: usize) -> &str {
+        self.plugins.get(plugin).map_or("", Plugin::name)
+    }
+
+    /// Something was refused: counted, kept for `explain`, told on the object, and tried again after a growing pause.
+    fn refused(
+        &self,
+        run: &Run,
+        plugin: &str,
+        category: &'static str,
+        failure: Failure,
+    ) -> Outcome {
+        self.metrics.refused(plugin, category);
+        self.note(
+            run,
+            plugin,
+            &failure.stage,
+            NoteKind::Refused,
+            category,
+            &failure.message,
+        );
+        tracing::warn!(object = %run.key, uid = %run.uid, plugin, stage = failure.stage, reason = category,
+            message = failure.message, "refused");
+        self.warn(
+            run,
+            category,
+            &format!(
+                "plugin {plugin}, stage {:?}: {}",
+                failure.stage, failure.message
+            ),
+        );
+        Outcome::Refused(failure)
+    }
+
+    /// The plugin says the object lacks what it needs.
+    fn invalid(&self, run: &Run, plugin: &str, message: &str) {
+        self.metrics.refused(plugin, "InvalidObject");
+        self.note(run, plugin, "", NoteKind::Refused, "InvalidObject", message);
+        tracing::warn!(object = %run.key, uid = %run.uid, plugin, reason = "InvalidObject", message, "left alone");
+        self.warn(run, "InvalidObject", &format!("plugin {plugin}: {message}"));
+    }
+
+    fn warn(&self, run: &Run, reason: &str, message: &str) {
+        if let (Some(snapshot), false) = (&run.snapshot, self.options.dry_run) {
+            self.events
+                .send(snapshot, Severity::Warning, reason, message);
+        }
+    }
+
+    fn note_mends(&self, run: &Run, candidate: &Candidate, stage: &str, mends: &[Mend]) {
+        let plugin = self.plugin_name(candidate.plugin);
+        for mend in mends {
+            self.metrics.mended(plugin, mend.rule);
+            self.note(
+                run,
+                plugin,
+                stage,
+                NoteKind::Mended,
+                mend.rule,
+                &mend.to_string(),
+            );
+        }
+    }
+
+    fn note(
+        &self,
+        run: &Run,
+        plugin: &str,
+        stage: &str,
+        kind: NoteKind,
+        category: &'static str,
+        message: &str,
+    ) {
+        self.notes.push(Note {
+            time: self.clock.now(),
+            key: run.key.clone(),
+            uid: run.uid.clone(),
+            plugin: plugin.to_owned(),
+            stage: stage.to_owned(),
+            kind,
+            category,
+            message: message.to_owned(),
+        });
+    }
+
+    /// `--dry-run`: what would have been written.
+    fn would_write(&self, subject: &Snapshot, plugin: &str, rehearsal: &Rehearsal) {
+        for planned in &rehearsal.writes {
+            let planned = serde_json::to_string(planned).unwrap_or_default();
+            tracing::info!(object = %subject.key(), uid = %subject.uid(), plugin, write = planned, "would write");
+        }
+    }
+
+    fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+        // The lock makes sure that no thread is between its look at the flag and its sleep.
+        drop(self.brain.lock());
+        self.bell.notify_all();
+    }
+}
+
+/// The node a pod is bound to.
+fn node_of(object: &Snapshot) -> Option<&str> {
+    let node = object.body().pointer("/spec/nodeName")?.as_str()?;
+    (object.key().kind.is_core("Pod") && !node.is_empty()).then_some(node)
+}
+
+/// Node leases: the claim of a host, or of a kubelet, on a node.
+fn is_lease(kind: &Kind) -> bool {
+    kind.group() == "coordination.k8s.io" && kind.kind() == "Lease"
+}

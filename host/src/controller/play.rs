@@ -1,0 +1,387 @@
+//! Carrying out a play: guard, commit, and what the server made of it.
+
+use std::sync::Arc;
+
+use stagewright_core::guard::{self, Admitted, Rules, Took, Verdict, Violation};
+use stagewright_core::interface::{ApplyEffect, Effect, EventEffect, Reference};
+use stagewright_core::object::{Key, Kind, Snapshot};
+use stagewright_core::order::{Mend, Order};
+use stagewright_core::schedule::{Failure, Outcome};
+
+use super::decide::Play;
+use super::{Shared, kinds::Followed};
+use crate::commit::{CommitError, Committed};
+use crate::discovery::Target;
+
+/// Why a play stopped before its end.
+enum Stop {
+    Violation(Violation),
+    Commit(CommitError),
+    Unclaimed,
+    /// A kind that the server does not serve.
+    Unserved(Kind),
+}
+
+/// How far a play came.
+#[derive(Default)]
+struct Progress {
+    /// Something was stored.
+    stored: bool,
+    /// The subject was deleted, as far as the server lets us.
+    deleted: bool,
+    mended: Vec<Mend>,
+}
+
+impl Shared {
+    /// Carries out a play, and gives the object's turn back.
+    pub(super) async fn play(self: Arc<Self>, play: Play) {
+        let Play {
+            run,
+            candidate,
+            stage,
+            effects,
+            subject,
+            permit,
+        } = play;
+        let mut newest = subject;
+        let outcome = match self.carry_out(&candidate, &effects, &mut newest).await {
+            Ok(progress) => {
+                self.note_mends(&run, &candidate, &stage.stage, &progress.mended);
+                if !self.options.dry_run {
+                    self.announce(&newest, &effects, progress.stored || progress.deleted);
+                }
+                if progress.stored && !progress.deleted {
+                    Outcome::Stored(stage)
+                } else {
+                    Outcome::WithoutEffect(stage, newest.version())
+                }
+            }
+            Err(Stop::Unclaimed) => Outcome::Unclaimed,
+            Err(Stop::Commit(error)) => {
+                self.commit_failed(&run, &candidate, &stage.stage, &newest, &error)
+            }
+            Err(Stop::Violation(violation)) => {
+                let message = violation.to_string();
+                let failure = Failure {
+                    stage: stage.stage,
+                    code: "refused",
+                    message,
+                    count: 0,
+                };
+                self.refused(
+                    &run,
+                    self.plugin_name(candidate.plugin),
+                    violation.category(),
+                    failure,
+                )
+            }
+            Err(Stop::Unserved(kind)) => {
+                let message = format!("the API server does not serve {kind}");
+                let failure = Failure {
+                    stage: stage.stage,
+                    code: "invalid",
+                    message,
+                    count: 0,
+                };
+                self.refused(
+                    &run,
+                    self.plugin_name(candidate.plugin),
+                    "KindNotServed",
+                    failure,
+                )
+            }
+        };
+        drop(permit);
+        self.finish(&run.key, &run.uid, Some(&newest), outcome);
+    }
+
+    async fn carry_out(
+        &self,
+        candidate: &stagewright_core::schedule::Candidate,
+        effects: &[Effect],
+        subject: &mut Snapshot,
+    ) -> Result<Progress, Stop> {
+        let kind = subject.key().kind.clone();
+        let (followed, target) = self.served(&kind)?;
+        let (plugin, declared) = self.subject(candidate).ok_or(Stop::Unclaimed)?;
+        let mut rules = Rules {
+            plugin: plugin.name(),
+            order: &followed.order,
+            surface: &target.surface,
+            writes: &declared.writes,
+            applies: &plugin.description().applies,
+            impersonation: self.options.impersonation,
+            now: self.clock.now(),
+        };
+        // A breach in any effect drops the whole play, so a play of several is gone through before its first write.
+        let writes = effects
+            .iter()
+            .filter(|effect| !matches!(effect, Effect::Event(_)))
+            .count();
+        let mut progress = Progress::default();
+        if writes > 1 || self.options.dry_run {
+            let rehearsal = guard::rehearse(subject, effects, &rules).map_err(Stop::Violation)?;
+            if self.options.dry_run {
+                self.would_write(subject, plugin.name(), &rehearsal);
+                progress.mended = rehearsal.mended;
+                return Ok(progress);
+            }
+        }
+        for effect in effects {
+            rules.now = self.clock.now();
+            let verdict = match effect {
+                Effect::Event(_) => continue,
+                Effect::Patch(_) | Effect::Delete { .. } => {
+                    let claim = self
+                        .brain
+                        .lock()
+                        .claims
+                        .claim_at(subject, rules.now)
+                        .map_err(|_| Stop::Unclaimed)?;
+                    guard::admit(&claim, subject, effect, &rules).map_err(Stop::Violation)?
+                }
+                Effect::Apply(apply) => {
+                    self.apply_other(subject, apply, &rules, &mut progress)
+                        .await?;
+                    continue;
+                }
+                Effect::Remove(reference) => {
+                    self.remove_other(subject, reference, &rules, &mut progress)
+                        .await?;
+                    continue;
+                }
+                Effect::Extension { name } => {
+                    return Err(Stop::Violation(Violation::unknown_effect(name)));
+                }
+            };
+            match verdict {
+                Verdict::Unchanged { mended } => progress.mended.extend(mended),
+                Verdict::Write(admitted) => {
+                    self.write(&target, admitted, subject, &mut progress)
+                        .await?
+                }
+            }
+        }
+        Ok(progress)
+    }
+
+    /// One write of the subject; the response is the next version of it.
+    async fn write(
+        &self,
+        target: &Target,
+        admitted: Admitted,
+        subject: &mut Snapshot,
+        progress: &mut Progress,
+    ) -> Result<(), Stop> {
+        progress.mended.extend_from_slice(admitted.mended());
+        match self
+            .committer
+            .commit(target, admitted)
+            .await
+            .map_err(Stop::Commit)?
+        {
+            Committed::Object(response, took) => {
+                progress.stored |= took != Took::WithoutEffect;
+                self.take_in_answer(&response);
+                *subject = response;
+            }
+            Committed::Deleted => progress.deleted = true,
+        }
+        Ok(())
+    }
+
+    async fn apply_other(
+        &self,
+        subject: &Snapshot,
+        apply: &ApplyEffect,
+        rules: &Rules<'_>,
+        progress: &mut Progress,
+    ) -> Result<(), Stop> {
+        let (key, target) = self.other(subject, &apply_reference(apply))?;
+        let existing = self
+            .committer
+            .read(&target, &key)
+            .await
+            .map_err(Stop::Commit)?;
+        let order = self.order(&key.kind);
+        let claim = self
+            .brain
+            .lock()
+            .claims
+            .claim_at(subject, rules.now)
+            .map_err(|_| Stop::Unclaimed)?;
+        let verdict = guard::admit_apply(
+            &claim,
+            subject,
+            existing.as_ref(),
+            apply,
+            &order,
+            &target.surface,
+            rules,
+        );
+        self.write_other(&target, verdict.map_err(Stop::Violation)?, progress)
+            .await
+    }
+
+    async fn remove_other(
+        &self,
+        subject: &Snapshot,
+        reference: &Reference,
+        rules: &Rules<'_>,
+        progress: &mut Progress,
+    ) -> Result<(), Stop> {
+        let (key, target) = self.other(subject, reference)?;
+        let Some(existing) = self
+            .committer
+            .read(&target, &key)
+            .await
+            .map_err(Stop::Commit)?
+        else {
+            return Ok(());
+        };
+        let claim = self
+            .brain
+            .lock()
+            .claims
+            .claim_at(subject, rules.now)
+            .map_err(|_| Stop::Unclaimed)?;
+        let verdict =
+            guard::admit_remove(&claim, subject, &existing, rules).map_err(Stop::Violation)?;
+        self.write_other(&target, verdict, progress).await
+    }
+
+    async fn write_other(
+        &self,
+        target: &Target,
+        verdict: Verdict,
+        progress: &mut Progress,
+    ) -> Result<(), Stop> {
+        match verdict {
+            Verdict::Unchanged { mended } => progress.mended.extend(mended),
+            Verdict::Write(admitted) => {
+                progress.mended.extend_from_slice(admitted.mended());
+                match self
+                    .committer
+                    .commit(target, admitted)
+                    .await
+                    .map_err(Stop::Commit)?
+                {
+                    Committed::Object(response, took) => {
+                        progress.stored |= took != Took::WithoutEffect;
+                        self.take_in_answer(&response);
+                    }
+                    Committed::Deleted => progress.stored = true,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Another object's place, and where the server serves its kind.
+    fn other(&self, subject: &Snapshot, reference: &Reference) -> Result<(Key, Arc<Target>), Stop> {
+        let kind = Kind::new(&reference.api_version, &reference.kind);
+        let (_, target) = self.served(&kind)?;
+        let namespace = match (&reference.namespace, target.namespaced) {
+            (_, false) => None,
+            (Some(namespace), true) => Some(namespace.as_str()),
+            (None, true) => subject.key().namespace.as_deref(),
+        };
+        Ok((Key::new(&kind, namespace, &reference.name), target))
+    }
+
+    fn served(&self, kind: &Kind) -> Result<(&Followed, Arc<Target>), Stop> {
+        let followed = self
+            .kinds
+            .get(kind)
+            .ok_or_else(|| Stop::Unserved(kind.clone()))?;
+        let target = followed
+            .target
+            .get()
+            .ok_or_else(|| Stop::Unserved(kind.clone()))?;
+        Ok((followed, Arc::clone(target)))
+    }
+
+    fn order(&self, kind: &Kind) -> Order {
+        self.kinds
+            .get(kind)
+            .map_or(Order::Any, |followed| followed.order.clone())
+    }
+
+    /// What a refusal by the server, a conflict or a broken connection means for the object.
+    fn commit_failed(
+        &self,
+        run: &stagewright_core::schedule::Run,
+        candidate: &stagewright_core::schedule::Candidate,
+        stage: &str,
+        newest: &Snapshot,
+        error: &CommitError,
+    ) -> Outcome {
+        match error {
+            CommitError::Stale { .. } | CommitError::Gone => Outcome::Conflict(newest.version()),
+            CommitError::Transient {
+                retry_after,
+                message,
+            } => {
+                tracing::debug!(object = %run.key, stage, message, "write failed in passing, to be tried again");
+                Outcome::Transient(*retry_after)
+            }
+            CommitError::Refused {
+                code,
+                reason,
+                message,
+            } => {
+                let code = match (code, reason.as_str()) {
+                    (403, _) if message.contains("exceeded quota") => "quota",
+                    (403, _) => "forbidden",
+                    (_, "AlreadyExists") => "exists",
+                    _ => "invalid",
+                };
+                let failure = Failure {
+                    stage: stage.to_owned(),
+                    code,
+                    message: message.clone(),
+                    count: 0,
+                };
+                self.refused(
+                    run,
+                    self.plugin_name(candidate.plugin),
+                    error.category(),
+                    failure,
+                )
+            }
+        }
+    }
+
+    /// The play's own Events go out after its last write, so that a play cut short says nothing.
+    fn announce(&self, subject: &Snapshot, effects: &[Effect], wrote: bool) {
+        for effect in effects {
+            if let (
+                Effect::Event(EventEffect {
+                    severity,
+                    reason,
+                    message,
+                }),
+                true,
+            ) = (effect, wrote)
+            {
+                self.events.send(subject, *severity, reason, message);
+            }
+        }
+    }
+}
+
+fn apply_reference(apply: &ApplyEffect) -> Reference {
+    let text = |pointer: &str| {
+        apply
+            .object
+            .pointer(pointer)
+            .and_then(serde_json::Value::as_str)
+            .map(str::to_owned)
+    };
+    Reference {
+        api_version: text("/apiVersion").unwrap_or_default(),
+        kind: text("/kind").unwrap_or_default(),
+        namespace: text("/metadata/namespace"),
+        name: text("/metadata/name").unwrap_or_default(),
+    }
+}

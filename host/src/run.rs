@@ -1,0 +1,289 @@
+//! `stagewright run`: puts the process together, waits for the end, and takes it apart again.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use prometheus_client::registry::Registry;
+use serde_json::{Value, json};
+use stagewright_core::addresses::Addresses;
+use stagewright_core::claims::{Claims, Selection};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::admin::{self, Admin, Readiness};
+use crate::args::{RunConfig, UsageError};
+use crate::client::{self, Requests};
+use crate::clock::Clock;
+use crate::commit::{CommitOptions, Committer};
+use crate::controller::{Controller, Options, Parts};
+use crate::lease::{self, LeaseKeeper, LeaseOptions};
+use crate::observe::{self, Metrics, Notes};
+use crate::plugin::{self, Engine, Limits, Plugin, Source};
+
+/// Answers of the lease keeper that wait to be taken in.
+const LEASES: usize = 256;
+/// What a shell reports of a process that a signal ended.
+const SIGNALLED: u8 = 128;
+
+/// Runs the controller until a signal ends it.
+///
+/// # Errors
+/// If something that was asked for cannot be had. A server that is not there (yet) is no error: it is waited for.
+pub async fn run(config: RunConfig) -> anyhow::Result<ExitCode> {
+    let started = std::time::Instant::now();
+    let stop = CancellationToken::new();
+    end_on_signals(stop.clone())?;
+    let clock = Clock::new();
+    let mut registry = Registry::default();
+    Metrics::register_process(&mut registry);
+    let own = registry.sub_registry_with_prefix("stagewright");
+    let metrics = Arc::new(Metrics::register(own));
+    let requests = Requests::default();
+    requests.register(own);
+    let readiness = Readiness::default();
+    let loaded = readiness.latch("plugins");
+    let synced = readiness.latch("caches");
+    let admin = Admin::new(readiness, Arc::new(registry));
+    let listener = admin::bind(config.server_address).await?;
+    let served = CancellationToken::new();
+    let background = TaskTracker::new();
+    background.spawn(admin.clone().serve(listener, served.clone()));
+
+    let client = client::connect_counted(&config.client, &clock, &requests).await?;
+    let plugins = load(&config).await?;
+    drop(loaded);
+    let Some(version) = client::wait_for_server(&client, &stop).await else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    tracing::info!(version, address = %config.server_address, "API server found; health, metrics and explain are served");
+
+    let identity = lease::identity();
+    let (events, sink) = observe::events(
+        client.clone(),
+        clock.clone(),
+        identity.clone(),
+        metrics.events_sent(),
+        metrics.events_dropped(),
+    );
+    background.spawn(sink.run(served.clone()));
+    let (controller, conflicts) = Controller::new(Parts {
+        client: client.clone(),
+        clock: clock.clone(),
+        plugins,
+        claims: Claims::new(
+            config.selection.clone(),
+            identity.clone(),
+            config.lease_duration.is_some(),
+        ),
+        addresses: Addresses::new(config.cidrs.clone()),
+        committer: Committer::new(
+            client.clone(),
+            clock.clone(),
+            CommitOptions {
+                timeout: config.request_timeout,
+                impersonation: config.allow_impersonation,
+            },
+        ),
+        metrics: Arc::clone(&metrics),
+        events,
+        notes: Arc::new(Notes::default()),
+        options: options(&config),
+    });
+    for conflict in conflicts {
+        tracing::warn!(%conflict, "order");
+    }
+    admin.set_view(Arc::new(controller.clone()));
+    // The leases are given up last, when nothing of ours is in flight any more.
+    let release = CancellationToken::new();
+    let leases = keep_leases(
+        &config,
+        &controller,
+        (client, clock),
+        identity,
+        &metrics,
+        release.clone(),
+    );
+    let (listed, all_listed) = oneshot::channel();
+    let ready = async {
+        if all_listed.await.is_ok() {
+            drop(synced);
+            tracing::info!(
+                seconds = started.elapsed().as_secs_f64(),
+                "everything is listed; ready"
+            );
+        }
+    };
+    let control = async {
+        let ran = controller
+            .run(stop.clone(), listed, config.shutdown_grace)
+            .await;
+        release.cancel();
+        ran
+    };
+    let (ran, (), ()) = tokio::join!(control, leases, ready);
+    ran.context("the threads that ask plugins cannot be started")?;
+    served.cancel();
+    background.close();
+    // Events and the admin port are courtesies; they do not hold the process up.
+    let _ = tokio::time::timeout(config.shutdown_grace, background.wait()).await;
+    tracing::info!("stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn options(config: &RunConfig) -> Options {
+    Options {
+        dry_run: config.dry_run,
+        impersonation: config.allow_impersonation,
+        seed: config.seed,
+        node_ips: config.node_ips.clone(),
+        kubelet_port: config.node_port,
+        threads: config.decide_threads,
+        writes: config.max_writes_in_flight,
+    }
+}
+
+/// Holds the selected nodes' leases; what the server answers is taken in at once. Without leases, or in a dry run, nothing.
+async fn keep_leases(
+    config: &RunConfig,
+    controller: &Controller,
+    (client, clock): (kube::Client, Clock),
+    identity: String,
+    metrics: &Metrics,
+    stop: CancellationToken,
+) {
+    let Some(duration) = config.lease_duration.filter(|_| !config.dry_run) else {
+        return;
+    };
+    let (answers, mut answered) = mpsc::channel(LEASES);
+    let options = LeaseOptions {
+        identity,
+        duration,
+        grace: config.shutdown_grace,
+    };
+    // A node that is named is taken even from a live kubelet.
+    let named = matches!(config.selection, Selection::Names(_));
+    let keeper = LeaseKeeper::new(client, clock, options, answers).take_over(named);
+    let taken_in = async {
+        while let Some(lease) = answered.recv().await {
+            controller.lease(&lease);
+            metrics.leases(controller.nodes());
+        }
+    };
+    tokio::join!(keeper.run(controller.selected(), stop), taken_in);
+}
+
+/// Loads all plugins, off the I/O threads: a large component takes seconds to compile.
+async fn load(config: &RunConfig) -> anyhow::Result<Vec<Plugin>> {
+    for name in &config.stock_plugins {
+        if !plugin::stock().contains(&name.as_str()) {
+            let problem = format!(
+                "there is no stock plugin {name:?}; there are {}",
+                plugin::stock().join(", ")
+            );
+            return Err(UsageError {
+                flag: "--stock-plugins",
+                problem,
+            }
+            .into());
+        }
+    }
+    let config = config.clone();
+    tokio::task::spawn_blocking(move || {
+        let engine = Engine::new(Limits::default())?;
+        let files = config.plugins.iter().map(|path| Source::File(path.clone()));
+        let stock = plugin::stock()
+            .iter()
+            .filter(|name| config.stock_plugins.iter().any(|wanted| wanted == **name))
+            .map(|name| Source::Stock(name));
+        let mut plugins: Vec<Plugin> = Vec::new();
+        for source in files.chain(stock) {
+            let plugin = load_one(&engine, &source, &config)?;
+            if let Some(twin) = plugins.iter().find(|loaded| loaded.name() == plugin.name()) {
+                anyhow::bail!(
+                    "{source}: there is a plugin {} {} already; a name is taken once",
+                    twin.name(),
+                    twin.version()
+                );
+            }
+            plugins.push(plugin);
+        }
+        let unknown = config
+            .settings
+            .keys()
+            .find(|name| plugins.iter().all(|plugin| plugin.name() != name.as_str()));
+        if let Some(name) = unknown {
+            let names: Vec<&str> = plugins.iter().map(Plugin::name).collect();
+            let problem = format!(
+                "no plugin is named {name:?}; loaded are {}",
+                names.join(", ")
+            );
+            return Err(UsageError {
+                flag: "--settings",
+                problem,
+            }
+            .into());
+        }
+        Ok(plugins)
+    })
+    .await?
+}
+
+/// A plugin's settings go by its own name, which a file only tells once it is loaded; its file's name counts until then.
+fn load_one(engine: &Engine, source: &Source, config: &RunConfig) -> anyhow::Result<Plugin> {
+    let guess = match source {
+        Source::Stock(name) => (*name).to_owned(),
+        Source::File(path) => path
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default(),
+        Source::Bytes { name, .. } => name.clone(),
+    };
+    let guess = guess.split('.').next().unwrap_or_default();
+    let settings = |name: &str| {
+        config
+            .settings
+            .get(name)
+            .cloned()
+            .unwrap_or_else(|| json!({}))
+    };
+    let given: Value = settings(guess);
+    let mut plugin = Plugin::load(engine, source, &given)?;
+    if settings(plugin.name()) != given {
+        plugin = Plugin::load(engine, source, &settings(plugin.name()))?;
+    }
+    tracing::info!(plugin = plugin.name(), version = plugin.version(), digest = plugin.digest(), source = %source,
+        isolation = %plugin.isolation(), "plugin loaded");
+    for problem in &plugin.description().problems {
+        tracing::warn!(
+            plugin = plugin.name(),
+            path = problem.path,
+            message = problem.message,
+            "left out by the plugin"
+        );
+    }
+    Ok(plugin)
+}
+
+/// The first SIGTERM or SIGINT begins a graceful stop, the second ends the process.
+fn end_on_signals(stop: CancellationToken) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be waited for")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be waited for")?;
+    tokio::spawn(async move {
+        loop {
+            let number = tokio::select! {
+                _ = terminate.recv() => SignalKind::terminate().as_raw_value(),
+                _ = interrupt.recv() => SignalKind::interrupt().as_raw_value(),
+            };
+            if stop.is_cancelled() {
+                let code = SIGNALLED.saturating_add(u8::try_from(number).unwrap_or(0));
+                std::process::exit(code.into());
+            }
+            tracing::info!("stopping; a second signal ends the process at once");
+            stop.cancel();
+        }
+    });
+    Ok(())
+}
