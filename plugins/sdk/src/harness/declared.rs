@@ -91,6 +91,12 @@ impl DeclaredSubject {
         since(object, &self.since)
     }
 
+    /// The host's clock is never before a time in the object.
+    pub(super) fn now(&self, object: &Value, at: Time) -> Time {
+        let written = object.get("status").and_then(tree::newest);
+        at.max(self.since(object)).max(written.unwrap_or(at))
+    }
+
     pub(super) fn may_write(&self, pointer: &str) -> Result<(), String> {
         let covers = |path: &String| {
             pointer

@@ -152,14 +152,14 @@ impl<P: Plugin> Harness<P> {
         self.play_at(stage, object, time(at)?)
     }
 
-    /// Walks an object through its life, from its newest time to `until`: whatever is due is played and written.
+    /// Walks an object through its life, from the newest time in it to `until`: whatever is due is played and written.
     ///
     /// # Errors
     /// What the plugin said; or that it writes outside `writes`, plays without effect, or plays for ever.
     pub fn live(&mut self, object: Value, until: &str) -> Result<Life, String> {
         let until = time(until)?;
         let subject = self.declared.subject(&object)?;
-        let mut clock = subject.since(&object);
+        let mut clock = subject.now(&object, Time(i64::MIN));
         let mut steps: Vec<Step> = Vec::new();
         let mut current = object.clone();
         let end = |steps, last| {
@@ -267,7 +267,7 @@ impl<P: Plugin> Harness<P> {
             related.insert(relation.name.clone(), Value::Array(objects));
         }
         Context {
-            now: at.max(since),
+            now: subject.now(object, at),
             since,
             changed: since,
             entropy: self.entropy(object, since),

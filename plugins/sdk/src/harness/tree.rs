@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::time::Time;
+
 /// Identity, and what the paths match, in the object's own shape.
 pub(super) fn prune(object: &Value, paths: &[String]) -> Value {
     let identity = [
@@ -98,6 +100,16 @@ pub(super) fn values<'a>(object: &'a Value, path: &str) -> Vec<&'a Value> {
         };
         found.into_iter().flat_map(below).collect()
     })
+}
+
+/// The newest time anywhere in a value.
+pub(super) fn newest(value: &Value) -> Option<Time> {
+    match value {
+        Value::String(text) => Time::parse(text),
+        Value::Array(items) => items.iter().filter_map(newest).max(),
+        Value::Object(map) => map.values().filter_map(newest).max(),
+        _ => None,
+    }
 }
 
 /// RFC 7396.

@@ -1,0 +1,161 @@
+//! How long each stage of the general profile is waited for, and who says so.
+//!
+//! The strongest first:
+//! 1. the pod's annotation `stagewright.dev/pod.<stage>-delay`, like `10s` or `5s..10s`;
+//! 2. its annotations `<stage>.stage.kwok.x-k8s.io/delay` and `…/jitter-delay`, with KWOK's names of the stages: at least the one, at
+//!    most the other;
+//! 3. the setting `delays`, like `{"create": "1s..5s"}`;
+//! 4. one to five seconds; for `terminate`, one second to the grace period.
+//!
+//! A delay counts from the end of the stage before: the binding of the pod, the last start or end of a container, the request of its
+//! deletion. A pod is ended within its grace period, whatever its delay.
+
+use serde::Deserialize;
+use stagewright_plugin::{Delay, parse_duration};
+
+use crate::view::Annotations;
+
+/// A stage that may be waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Sandbox and addresses are there, containers wait.
+    Create,
+    /// The next init container runs.
+    InitStart,
+    /// The init container that runs is done.
+    InitComplete,
+    /// All containers run.
+    Ready,
+    /// A Job's pod is done.
+    Complete,
+    /// A deleted pod's containers end.
+    Terminate,
+}
+
+/// The setting `delays`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct Delays {
+    create: Option<Delay>,
+    init_start: Option<Delay>,
+    init_complete: Option<Delay>,
+    ready: Option<Delay>,
+    complete: Option<Delay>,
+    terminate: Option<Delay>,
+}
+
+/// What stages are waited for if nobody says otherwise.
+pub const USUAL: Delay = Delay::seconds(1, 5);
+
+impl Stage {
+    /// As `decide` answers it, and as the setting names it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::InitStart => "init-start",
+            Self::InitComplete => "init-complete",
+            Self::Ready => "ready",
+            Self::Complete => "complete",
+            Self::Terminate => "terminate",
+        }
+    }
+
+    /// This plugin's annotation.
+    #[must_use]
+    pub fn annotation(self) -> &'static str {
+        match self {
+            Self::Create => "stagewright.dev/pod.create-delay",
+            Self::InitStart => "stagewright.dev/pod.init-start-delay",
+            Self::InitComplete => "stagewright.dev/pod.init-complete-delay",
+            Self::Ready => "stagewright.dev/pod.ready-delay",
+            Self::Complete => "stagewright.dev/pod.complete-delay",
+            Self::Terminate => "stagewright.dev/pod.terminate-delay",
+        }
+    }
+
+    /// The annotations that KWOK's general stages read: the shortest and the longest delay.
+    #[must_use]
+    pub fn kwok_annotations(self) -> [&'static str; 2] {
+        match self {
+            Self::Create => [
+                "pod-create.stage.kwok.x-k8s.io/delay",
+                "pod-create.stage.kwok.x-k8s.io/jitter-delay",
+            ],
+            Self::InitStart => [
+                "pod-init-container-running.stage.kwok.x-k8s.io/delay",
+                "pod-init-container-running.stage.kwok.x-k8s.io/jitter-delay",
+            ],
+            Self::InitComplete => [
+                "pod-init-container-completed.stage.kwok.x-k8s.io/delay",
+                "pod-init-container-completed.stage.kwok.x-k8s.io/jitter-delay",
+            ],
+            Self::Ready => [
+                "pod-ready.stage.kwok.x-k8s.io/delay",
+                "pod-ready.stage.kwok.x-k8s.io/jitter-delay",
+            ],
+            Self::Complete => [
+                "pod-complete.stage.kwok.x-k8s.io/delay",
+                "pod-complete.stage.kwok.x-k8s.io/jitter-delay",
+            ],
+            Self::Terminate => [
+                "pod-delete.stage.kwok.x-k8s.io/delay",
+                "pod-delete.stage.kwok.x-k8s.io/jitter-delay",
+            ],
+        }
+    }
+}
+
+impl Delays {
+    /// The setting for a stage.
+    #[must_use]
+    pub fn of(&self, stage: Stage) -> Option<Delay> {
+        match stage {
+            Stage::Create => self.create,
+            Stage::InitStart => self.init_start,
+            Stage::InitComplete => self.init_complete,
+            Stage::Ready => self.ready,
+            Stage::Complete => self.complete,
+            Stage::Terminate => self.terminate,
+        }
+    }
+}
+
+/// What the pod says of a stage, or `otherwise`.
+///
+/// # Errors
+/// If an annotation has no delay in it: names it, its value, and what is expected.
+pub fn annotated(
+    stage: Stage,
+    annotations: &Annotations<'_>,
+    otherwise: Delay,
+) -> Result<Delay, String> {
+    if annotations.is_empty() {
+        return Ok(otherwise);
+    }
+    let own = stage.annotation();
+    if let Some(text) = annotations.get(own) {
+        return Delay::parse(text).map_err(|error| format!("annotation {own}: {error}"));
+    }
+    let [shortest, longest] = stage.kwok_annotations().map(|key| {
+        let text = annotations.get(key)?;
+        Some(parse_duration(text).map_err(|error| format!("annotation {key}: {error}")))
+    });
+    let (shortest, longest) = (shortest.transpose()?, longest.transpose()?);
+    Ok(match (shortest, longest) {
+        (None, None) => otherwise,
+        // KWOK takes a longest below the shortest as the delay itself.
+        (Some(shortest), Some(longest)) => Delay {
+            min: shortest.min(longest),
+            max: longest,
+        },
+        (Some(shortest), None) => Delay {
+            min: shortest,
+            max: otherwise.max.max(shortest),
+        },
+        (None, Some(longest)) => Delay {
+            min: otherwise.min.min(longest),
+            max: longest,
+        },
+    })
+}
