@@ -1,1 +1,169 @@
-//! clock
+//! The one place that reads the machine's clock, and its dice.
+//!
+//! The cluster runs on the API server's clock. Every answer carries a `Date`, from which [`Clock`] learns how far the machine's
+//! clock is off. As long as no answer contradicts the machine's clock, it is believed.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
+
+use parking_lot::Mutex;
+use stagewright_core::time::Time;
+
+/// `Date` has whole seconds: the answer was written somewhere in that second.
+const DATE_STEP: i64 = 1_000;
+/// How fast what was learnt gets vague: two clocks drift apart by at most 1 in 10,000.
+const DRIFT: i64 = 10_000;
+
+/// The API server's clock, as far as it is known. Clones share what they learn.
+#[derive(Debug, Clone, Default)]
+pub struct Clock(Arc<Mutex<Offset>>);
+
+/// What is to be added to the machine's time: some value between the two bounds.
+#[derive(Debug, Clone, Copy, Default)]
+struct Offset {
+    known: Option<Bounds>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Bounds {
+    low: i64,
+    high: i64,
+    /// When they were true, on the machine's clock.
+    at: i64,
+}
+
+impl Clock {
+    /// A clock that believes the machine's until it hears from a server.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The server's time.
+    #[must_use]
+    pub fn now(&self) -> Time {
+        let local = local_now();
+        Time(local.saturating_add(self.0.lock().value()))
+    }
+
+    /// A `Date` header that arrived just now.
+    pub fn observe_server(&self, date: Time) {
+        self.observe_exchange(local_now(), date);
+    }
+
+    /// A `Date` header that arrived just now as the answer to a request sent at `sent`, which [`Clock::local`] told.
+    pub fn observe_exchange(&self, sent: i64, date: Time) {
+        self.0.lock().observe(sent, local_now(), date.0);
+    }
+
+    /// The machine's own time, in milliseconds since 1970.
+    #[must_use]
+    pub fn local(&self) -> i64 {
+        local_now()
+    }
+
+    /// How far the machine's clock is behind the server's, in milliseconds.
+    #[must_use]
+    pub fn offset(&self) -> i64 {
+        self.0.lock().value()
+    }
+}
+
+impl Offset {
+    /// The server wrote `date` between the machine's `sent` and `received`.
+    fn observe(&mut self, sent: i64, received: i64, date: i64) {
+        let fresh = Bounds {
+            low: date.saturating_sub(received),
+            high: date
+                .saturating_add(DATE_STEP)
+                .saturating_sub(sent.min(received)),
+            at: received,
+        };
+        let known = self.known.map(|known| {
+            let vague = received.saturating_sub(known.at).saturating_abs() / DRIFT + 1;
+            Bounds {
+                low: known.low.saturating_sub(vague).max(fresh.low),
+                high: known.high.saturating_add(vague).min(fresh.high),
+                at: received,
+            }
+        });
+        // Bounds that exclude each other mean that one of the clocks was set: only the newest answer counts.
+        self.known = Some(
+            known
+                .filter(|known| known.low <= known.high)
+                .unwrap_or(fresh),
+        );
+    }
+
+    /// The possible value that trusts the machine's clock most.
+    fn value(&self) -> i64 {
+        self.known
+            .map_or(0, |known| 0.max(known.low).min(known.high))
+    }
+}
+
+/// Some bits that nobody can foresee, for jitter. Nothing that a replay must repeat may depend on them.
+#[must_use]
+pub fn chance() -> u32 {
+    // Every `RandomState` has other keys than the one before, and the first of a process are random.
+    let [low, high] = [
+        RandomState::new().hash_one(0_u8),
+        RandomState::new().hash_one(1_u8),
+    ];
+    (low ^ high.rotate_left(32)) as u32
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the shell's clock")]
+fn local_now() -> i64 {
+    let since = std::time::SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn learnt(answers: &[(i64, i64, i64)]) -> i64 {
+        let mut offset = Offset::default();
+        for (sent, received, date) in answers {
+            offset.observe(*sent, *received, *date);
+        }
+        offset.value()
+    }
+
+    #[test]
+    fn a_clock_that_no_answer_contradicts_is_believed() {
+        assert_eq!(learnt(&[]), 0);
+        assert_eq!(
+            learnt(&[(10_400, 10_450, 10_000), (11_990, 12_010, 12_000)]),
+            0
+        );
+    }
+
+    #[test]
+    fn a_wrong_clock_is_corrected_to_within_the_dates_second() {
+        let offset = learnt(&[(10_400, 10_450, 70_000)]);
+        assert!((59_550..=60_600).contains(&offset), "{offset}");
+        // The truth is 60,000: the answers close in on it from both sides.
+        let offset = learnt(&[
+            (10_400, 10_450, 70_000),
+            (10_980, 10_990, 70_000),
+            (11_001, 11_011, 71_000),
+        ]);
+        assert!((59_980..=60_020).contains(&offset), "{offset}");
+    }
+
+    #[test]
+    fn a_clock_that_was_set_is_learnt_anew() {
+        let offset = learnt(&[(10_400, 10_450, 70_000), (80_000, 80_020, 80_000)]);
+        assert_eq!(offset, 0);
+    }
+
+    #[test]
+    fn the_dice_have_no_memory() {
+        assert_ne!((chance(), chance()), (chance(), chance()));
+    }
+}
