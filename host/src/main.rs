@@ -1,2 +1,7 @@
 //! The `stagewright` binary.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    stagewright::ctl::main(std::env::args_os())
+}

@@ -1,1 +1,107 @@
-//! ctl
+//! The commands, and what every one of them shares: exit codes, messages, a quiet end when nobody reads.
+
+mod explain;
+
+use std::ffi::OsString;
+use std::io::{ErrorKind, Write as _};
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::args::{Cli, Command, EXIT_USAGE, RunConfig, UsageError};
+use crate::{logging, run};
+
+/// The program, from its arguments to its exit code: 0, 1 (it failed) or 64 (it was called wrongly).
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version come this way too, and are no errors. Nobody to print to is no reason to fail otherwise.
+            let _ = error.print();
+            return if error.use_stderr() {
+                ExitCode::from(EXIT_USAGE)
+            } else {
+                ExitCode::SUCCESS
+            };
+        }
+    };
+    match dispatch(cli) {
+        Ok(code) => code,
+        Err(error) if error.downcast_ref::<UsageError>().is_some() => complain(&error, EXIT_USAGE),
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => complain(&error, 1),
+    }
+}
+
+fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
+    let Cli { log, command } = cli;
+    match command {
+        Command::Run(args) => {
+            logging::init(&log)?;
+            let in_cluster = std::env::var_os("KUBERNETES_SERVICE_HOST").is_some();
+            let config = RunConfig::new(*args, in_cluster)?;
+            runtime()?.block_on(run::run(config))
+        }
+        Command::Explain(args) => {
+            let text = runtime()?.block_on(explain::explain(args))?;
+            print(&text)
+        }
+        Command::Version => print(&format!("stagewright v{}\n", env!("CARGO_PKG_VERSION"))),
+    }
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+}
+
+fn print(text: &str) -> anyhow::Result<ExitCode> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn complain(error: &anyhow::Error, code: u8) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "error: {error:#}");
+    ExitCode::from(code)
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .downcast_ref::<std::io::Error>()
+        .is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exit(line: &str) -> String {
+        format!("{:?}", main(line.split_whitespace().map(OsString::from)))
+    }
+
+    #[test]
+    fn wrong_calls_exit_with_64() {
+        for line in [
+            "stagewright",
+            "stagewright walk",
+            "stagewright run",
+            "stagewright run --manage-all-nodes --cidr=x",
+        ] {
+            assert_eq!(exit(line), format!("{:?}", ExitCode::from(64)), "{line}");
+        }
+    }
+
+    #[test]
+    fn help_and_version_are_no_errors() {
+        for line in [
+            "stagewright --version",
+            "stagewright version",
+            "stagewright run --help",
+        ] {
+            assert_eq!(exit(line), format!("{:?}", ExitCode::SUCCESS), "{line}");
+        }
+    }
+}

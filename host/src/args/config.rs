@@ -1,0 +1,391 @@
+//! `stagewright run`'s arguments as types: after this, nothing is parsed again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use serde_json::Value;
+use stagewright_core::claims::Selection;
+use stagewright_core::selector::Selector;
+
+use super::{
+    ClientArgs, LimitArgs, NetworkArgs, NodeArgs, PluginArgs, RunArgs, UsageError, settings,
+};
+
+/// What `stagewright run` does.
+#[derive(Debug, Clone)]
+pub struct RunConfig {
+    /// Which cluster, as whom.
+    pub client: ClientArgs,
+    /// Which nodes are ours.
+    pub selection: Selection,
+    /// How long a node's Lease holds; none: no leases.
+    pub lease_duration: Option<Duration>,
+    /// Plugin files, the first asked first.
+    pub plugins: Vec<PathBuf>,
+    /// Stock plugins, asked after those.
+    pub stock_plugins: Vec<String>,
+    /// Settings by the plugin's name; always a JSON object.
+    pub settings: BTreeMap<String, Value>,
+    /// Whether plugins may write as another user.
+    pub allow_impersonation: bool,
+    /// Part of the plugins' randomness.
+    pub seed: u64,
+    /// Addresses of pods on nodes without podCIDRs.
+    pub cidrs: Vec<IpNet>,
+    /// Addresses of nodes that have none.
+    pub node_ips: Vec<IpAddr>,
+    /// The port that nodes name as their kubelet's.
+    pub node_port: u16,
+    /// The host name that nodes name as their kubelet's.
+    pub node_name: Option<String>,
+    /// Where health, metrics and `explain` are served.
+    pub server_address: SocketAddr,
+    /// Write nothing.
+    pub dry_run: bool,
+    /// Threads that ask plugins; at least one.
+    pub decide_threads: usize,
+    /// Writes under way at once; at least one.
+    pub max_writes_in_flight: usize,
+    /// How long one request may take.
+    pub request_timeout: Duration,
+    /// How long a stop may take.
+    pub shutdown_grace: Duration,
+}
+
+impl RunConfig {
+    /// Checks the arguments and reads the settings. `in_cluster`: the controller runs in a pod, where others must reach it.
+    ///
+    /// # Errors
+    /// Names the flag and the remedy.
+    pub fn new(args: RunArgs, in_cluster: bool) -> Result<Self, UsageError> {
+        // Taken apart by name, so that a new flag that nobody uses does not compile.
+        let RunArgs {
+            client,
+            nodes,
+            plugins,
+            network,
+            limits,
+        } = args;
+        let PluginArgs {
+            plugin,
+            settings,
+            stock_plugins,
+            no_stock_plugins,
+            allow_impersonation,
+            seed,
+        } = plugins;
+        let NetworkArgs {
+            cidr,
+            node_ip,
+            node_port,
+            node_name,
+            server_address,
+        } = network;
+        let LimitArgs {
+            dry_run,
+            decide_threads,
+            max_writes_in_flight,
+            request_timeout,
+            shutdown_grace,
+        } = limits;
+        let lease = nodes.node_lease_duration_seconds;
+        let cores = std::thread::available_parallelism()
+            .map_or(1, usize::from)
+            .min(8);
+        let host = if in_cluster {
+            Ipv4Addr::UNSPECIFIED
+        } else {
+            Ipv4Addr::LOCALHOST
+        };
+        Ok(Self {
+            client,
+            selection: selection(nodes)?,
+            lease_duration: (lease > 0).then(|| Duration::from_secs(lease.into())),
+            plugins: plugin,
+            stock_plugins: if no_stock_plugins {
+                Vec::new()
+            } else {
+                given(stock_plugins).collect()
+            },
+            settings: settings::read(&settings)?,
+            allow_impersonation,
+            seed,
+            cidrs: all("--cidr", cidr, "write a network like 10.0.0.0/8")?,
+            node_ips: node_ips(all("--node-ip", node_ip, "write an address like 10.1.2.3")?),
+            node_port,
+            node_name: node_name.filter(|name| !name.is_empty()),
+            server_address: match server_address.filter(|address| !address.is_empty()) {
+                Some(address) => server_address_of(&address)?,
+                None => SocketAddr::from((host, node_port)),
+            },
+            dry_run,
+            decide_threads: positive("--decide-threads", decide_threads.unwrap_or(cores))?,
+            max_writes_in_flight: positive("--max-writes-in-flight", max_writes_in_flight)?,
+            request_timeout: duration("--request-timeout", &request_timeout)?,
+            shutdown_grace: duration("--shutdown-grace", &shutdown_grace)?,
+        })
+    }
+}
+
+/// KWOK's rule: all nodes, or those with labels and annotations, or those named. An empty value is none.
+fn selection(nodes: NodeArgs) -> Result<Selection, UsageError> {
+    let NodeArgs {
+        manage_all_nodes,
+        manage_nodes_with_label_selector,
+        manage_nodes_with_annotation_selector,
+        manage_single_node,
+        node_lease_duration_seconds: _,
+    } = nodes;
+    let labels = selector(
+        "--manage-nodes-with-label-selector",
+        manage_nodes_with_label_selector,
+    )?;
+    let annotations = selector(
+        "--manage-nodes-with-annotation-selector",
+        manage_nodes_with_annotation_selector,
+    )?;
+    let names: BTreeSet<String> = given(manage_single_node).collect();
+    let ways = [
+        manage_all_nodes,
+        labels.is_some() || annotations.is_some(),
+        !names.is_empty(),
+    ];
+    let problem = match ways.iter().filter(|way| **way).count() {
+        0 => {
+            "no node is selected, so there is nothing to do: give this flag, --manage-nodes-with-label-selector, \
+            --manage-nodes-with-annotation-selector or --manage-single-node"
+        }
+        1 => {
+            return Ok(match (labels, annotations) {
+                (Some(labels), Some(annotations)) => {
+                    Selection::LabelsAndAnnotations(labels, annotations)
+                }
+                (Some(labels), None) => Selection::Labels(labels),
+                (None, Some(annotations)) => Selection::Annotations(annotations),
+                (None, None) if manage_all_nodes => Selection::All,
+                (None, None) => Selection::Names(names),
+            });
+        }
+        _ => {
+            "cannot be combined: leave only this flag, or only selectors (--manage-nodes-with-…-selector), or only \
+            --manage-single-node"
+        }
+    };
+    Err(UsageError {
+        flag: "--manage-all-nodes",
+        problem: problem.to_owned(),
+    })
+}
+
+fn selector(flag: &'static str, text: Option<String>) -> Result<Option<Selector>, UsageError> {
+    let Some(text) = text.filter(|text| !text.trim().is_empty()) else {
+        return Ok(None);
+    };
+    let error = |error| UsageError {
+        flag,
+        problem: format!("{error}; write it like `type=kwok` or `tier in (a,b)`"),
+    };
+    Selector::parse(&text).map(Some).map_err(error)
+}
+
+/// Without the empty ones: `--node-ip=` means none.
+fn given(values: Vec<String>) -> impl Iterator<Item = String> {
+    values
+        .into_iter()
+        .map(|value| value.trim().to_owned())
+        .filter(|value| !value.is_empty())
+}
+
+fn all<T: std::str::FromStr>(
+    flag: &'static str,
+    values: Vec<String>,
+    remedy: &str,
+) -> Result<Vec<T>, UsageError> {
+    let parse = |value: String| {
+        value.parse().map_err(|_| UsageError {
+            flag,
+            problem: format!("{value:?} cannot be read; {remedy}"),
+        })
+    };
+    given(values).map(parse).collect()
+}
+
+fn positive(flag: &'static str, count: usize) -> Result<usize, UsageError> {
+    if count == 0 {
+        return Err(UsageError {
+            flag,
+            problem: "must be at least 1".to_owned(),
+        });
+    }
+    Ok(count)
+}
+
+fn duration(flag: &'static str, text: &str) -> Result<Duration, UsageError> {
+    let duration: Option<jiff::SignedDuration> = text.parse().ok();
+    duration
+        .and_then(|duration| Duration::try_from(duration).ok())
+        .filter(|duration| !duration.is_zero())
+        .ok_or_else(|| UsageError {
+            flag,
+            problem: format!("{text:?} is no duration; write it like 30s, 500ms or 2m"),
+        })
+}
+
+fn server_address_of(text: &str) -> Result<SocketAddr, UsageError> {
+    // Go programs write `:10247` for all addresses.
+    let whole = if text.starts_with(':') {
+        format!("0.0.0.0{text}")
+    } else {
+        text.replace("localhost:", "127.0.0.1:")
+    };
+    let problem = || format!("{text:?} is no address with a port; write it like 127.0.0.1:10247");
+    whole.parse().map_err(|_| UsageError {
+        flag: "--server-address",
+        problem: problem(),
+    })
+}
+
+/// A node without an address is of no use to its pods; by default it is this machine's.
+fn node_ips(given: Vec<IpAddr>) -> Vec<IpAddr> {
+    if !given.is_empty() {
+        return given;
+    }
+    vec![own_address().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))]
+}
+
+/// The address from which this machine speaks to others. Nothing is sent: connecting a datagram socket only picks a route.
+fn own_address() -> Option<IpAddr> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+    // RFC 5737: an address for documentation, which nobody has.
+    socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
+    socket
+        .local_addr()
+        .ok()
+        .map(|address| address.ip())
+        .filter(|ip| !ip.is_unspecified())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::super::{Cli, Command};
+    use super::*;
+
+    fn run(line: &str) -> Result<RunConfig, String> {
+        let line = format!("stagewright run {line}");
+        let Command::Run(args) = Cli::try_parse_from(line.split_whitespace())
+            .unwrap()
+            .command
+        else {
+            panic!("no run")
+        };
+        RunConfig::new(*args, false).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn each_way_to_select_nodes() {
+        for (line, expected) in [
+            ("--manage-all-nodes", "All"),
+            (
+                "--manage-all-nodes=true --manage-nodes-with-annotation-selector=",
+                "All",
+            ),
+            ("--manage-nodes-with-label-selector=a=b", "Labels("),
+            (
+                "--manage-nodes-with-annotation-selector=a=b",
+                "Annotations(",
+            ),
+            (
+                "--manage-nodes-with-annotation-selector=a --manage-nodes-with-label-selector=b",
+                "LabelsAndAnnotations(",
+            ),
+            (
+                "--manage-single-node=n1 --manage-node n2",
+                "Names({\"n1\", \"n2\"})",
+            ),
+        ] {
+            let selection = format!("{:?}", run(line).unwrap().selection);
+            assert!(selection.starts_with(expected), "{line}: {selection}");
+        }
+    }
+
+    #[test]
+    fn what_makes_no_sense_names_flag_and_remedy() {
+        for (line, parts) in [
+            (
+                "",
+                ["--manage-all-nodes", "--manage-nodes-with-label-selector"],
+            ),
+            (
+                "--manage-all-nodes=false",
+                ["--manage-all-nodes", "--manage-single-node"],
+            ),
+            (
+                "--manage-all-nodes --manage-single-node=a",
+                ["--manage-all-nodes", "cannot be combined"],
+            ),
+            (
+                "--manage-nodes-with-label-selector=a=b --manage-single-node=a",
+                ["selectors", "cannot be combined"],
+            ),
+            (
+                "--manage-all-nodes --cidr=10.0.0.0",
+                ["--cidr", "10.0.0.0/8"],
+            ),
+            ("--manage-all-nodes --node-ip=x", ["--node-ip", "10.1.2.3"]),
+            (
+                "--manage-all-nodes --server-address=x",
+                ["--server-address", "127.0.0.1:10247"],
+            ),
+            (
+                "--manage-all-nodes --decide-threads=0",
+                ["--decide-threads", "at least 1"],
+            ),
+            (
+                "--manage-all-nodes --max-writes-in-flight=0",
+                ["--max-writes-in-flight", "at least 1"],
+            ),
+            (
+                "--manage-all-nodes --request-timeout=fast",
+                ["--request-timeout", "30s"],
+            ),
+            (
+                "--manage-all-nodes --shutdown-grace=0s",
+                ["--shutdown-grace", "30s"],
+            ),
+        ] {
+            let error = run(line).unwrap_err();
+            assert!(
+                parts.iter().all(|part| error.contains(part)),
+                "{line}: {error}"
+            );
+        }
+    }
+
+    #[test]
+    fn defaults_are_for_one_machine() {
+        let config = run("--manage-all-nodes --node-ip=").unwrap();
+        assert_eq!(config.server_address.to_string(), "127.0.0.1:10247");
+        assert_eq!(config.lease_duration, Some(Duration::from_secs(40)));
+        assert_eq!(config.stock_plugins, ["node", "pod"]);
+        assert_eq!(config.node_ips.len(), 1);
+        assert!(config.decide_threads >= 1);
+        let config = run(
+            "--manage-all-nodes --node-lease-duration-seconds=0 --no-stock-plugins --node-port=1 --cidr=10.0.0.0/8,fd00::/64",
+        );
+        let config = config.unwrap();
+        assert_eq!(
+            (
+                config.lease_duration,
+                config.stock_plugins.len(),
+                config.cidrs.len()
+            ),
+            (None, 0, 2)
+        );
+        assert_eq!(config.server_address.port(), 1);
+    }
+}
