@@ -1,0 +1,365 @@
+//! Whose lease is looked at next. Pure: times come in, jobs go out.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use stagewright_core::backoff::Backoff;
+use stagewright_core::object::Uid;
+use stagewright_core::time::Time;
+
+/// A lease that is ours, as far as the server said last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Held {
+    pub version: String,
+    pub renewed: Time,
+}
+
+/// One lease's turn. It ends with [`Plan::finish`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Job {
+    pub node: Arc<str>,
+    pub uid: Uid,
+    /// None: it is not known to be ours, and read first.
+    pub held: Option<Held>,
+}
+
+/// What became of a turn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// Ours, as of this version.
+    Held(Held),
+    /// Somebody else's, until then unless it is renewed.
+    Taken(Time),
+    /// Not as we knew it: read it again.
+    Changed,
+    /// No answer, or a refusal.
+    Failed {
+        message: String,
+        retry_after: Option<Duration>,
+    },
+}
+
+/// The nodes, and when each lease's turn is.
+#[derive(Debug)]
+pub(super) struct Plan {
+    duration: Duration,
+    nodes: BTreeMap<Arc<str>, Node>,
+    /// Leases that are ours, by the time of their renewal.
+    renewals: BTreeSet<(Time, Arc<str>)>,
+    /// The others, by the time at which they may be had.
+    tries: BTreeSet<(Time, Arc<str>)>,
+}
+
+#[derive(Debug)]
+struct Node {
+    uid: Uid,
+    held: Option<Held>,
+    attempts: u32,
+    /// None while its turn is under way.
+    due: Option<Time>,
+}
+
+impl Plan {
+    pub(super) fn new(duration: Duration) -> Self {
+        Self {
+            duration,
+            nodes: BTreeMap::new(),
+            renewals: BTreeSet::new(),
+            tries: BTreeSet::new(),
+        }
+    }
+
+    /// From now on, these nodes. Answers the leases to give back. A node that was made anew under its name is another node,
+    /// whose lease goes with its predecessor.
+    pub(super) fn select(
+        &mut self,
+        wanted: &BTreeMap<Arc<str>, Uid>,
+        now: Time,
+    ) -> Vec<(Arc<str>, Uid, Held)> {
+        let known: Vec<Arc<str>> = self.nodes.keys().cloned().collect();
+        let mut released = Vec::new();
+        for name in known {
+            let kept = self
+                .nodes
+                .get(&name)
+                .is_some_and(|node| wanted.get(&name) == Some(&node.uid));
+            if !kept && let Some(node) = self.remove(&name) {
+                let gone = !wanted.contains_key(&name);
+                released.extend(
+                    node.held
+                        .filter(|_| gone)
+                        .map(|held| (name, node.uid, held)),
+                );
+            }
+        }
+        for (name, uid) in wanted {
+            if !self.nodes.contains_key(name) {
+                let node = Node {
+                    uid: uid.clone(),
+                    held: None,
+                    attempts: 0,
+                    due: Some(now),
+                };
+                self.nodes.insert(Arc::clone(name), node);
+                self.tries.insert((now, Arc::clone(name)));
+            }
+        }
+        released
+    }
+
+    /// The next turn that is due: the renewal that waits longest, or else the longest wait for a lease that is not ours yet.
+    pub(super) fn next(&mut self, now: Time) -> Option<Job> {
+        let due = |queue: &mut BTreeSet<(Time, Arc<str>)>| {
+            queue
+                .first()
+                .is_some_and(|(due, _)| *due <= now)
+                .then(|| queue.pop_first())
+                .flatten()
+        };
+        let (_, name) = due(&mut self.renewals).or_else(|| due(&mut self.tries))?;
+        let node = self.nodes.get_mut(&name)?;
+        node.due = None;
+        Some(Job {
+            uid: node.uid.clone(),
+            held: node.held.clone(),
+            node: name,
+        })
+    }
+
+    /// When the next turn is due.
+    pub(super) fn next_due(&self) -> Option<Time> {
+        let first = |queue: &BTreeSet<(Time, Arc<str>)>| queue.first().map(|(due, _)| *due);
+        match (first(&self.renewals), first(&self.tries)) {
+            (Some(renewal), Some(acquisition)) => Some(renewal.min(acquisition)),
+            (renewal, acquisition) => renewal.or(acquisition),
+        }
+    }
+
+    /// Takes a turn back.
+    pub(super) fn finish(
+        &mut self,
+        name: &Arc<str>,
+        uid: &Uid,
+        outcome: Outcome,
+        now: Time,
+        chance: u32,
+    ) {
+        let duration = self.duration;
+        let retry = Backoff {
+            base: duration / 40,
+            cap: duration / 8,
+        };
+        let Some(node) = self
+            .nodes
+            .get_mut(name)
+            .filter(|node| node.uid == *uid && node.due.is_none())
+        else {
+            return;
+        };
+        let attempts = std::mem::take(&mut node.attempts);
+        let due = match outcome {
+            Outcome::Held(held) => {
+                // A tenth early at most, so that leases taken together are not renewed together for ever.
+                let period = duration / 4;
+                let due = held.renewed + period
+                    - (period / 10).mul_f64(f64::from(chance) / f64::from(u32::MAX));
+                node.held = Some(held);
+                due.max(now)
+            }
+            Outcome::Taken(until) => {
+                node.held = None;
+                until.max(now + Duration::from_secs(1)) + retry.delay(0, chance)
+            }
+            Outcome::Changed => {
+                node.held = None;
+                node.attempts = attempts.saturating_add(1);
+                // The first look again is at once; somebody who keeps changing it is met with patience.
+                if attempts == 0 {
+                    now
+                } else {
+                    now + retry.delay(attempts - 1, chance)
+                }
+            }
+            Outcome::Failed { retry_after, .. } => {
+                node.attempts = attempts.saturating_add(1);
+                let pause = retry.delay(attempts, chance);
+                now + retry_after.map_or(pause, |wanted| wanted.min(duration / 4).max(pause))
+            }
+        };
+        node.due = Some(due);
+        let queue = if node.held.is_some() {
+            &mut self.renewals
+        } else {
+            &mut self.tries
+        };
+        queue.insert((due, Arc::clone(name)));
+    }
+
+    fn remove(&mut self, name: &Arc<str>) -> Option<Node> {
+        let node = self.nodes.remove(name)?;
+        if let Some(due) = node.due {
+            let place = (due, Arc::clone(name));
+            self.renewals.remove(&place);
+            self.tries.remove(&place);
+        }
+        Some(node)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const D: Duration = Duration::from_secs(40);
+
+    fn nodes(names: &[&str]) -> BTreeMap<Arc<str>, Uid> {
+        names
+            .iter()
+            .map(|name| (Arc::from(*name), Uid::new(name)))
+            .collect()
+    }
+
+    fn held(renewed: Time) -> Outcome {
+        Outcome::Held(Held {
+            version: "1".into(),
+            renewed,
+        })
+    }
+
+    fn seconds(seconds: i64) -> Time {
+        Time(seconds * 1_000)
+    }
+
+    #[test]
+    fn a_lease_is_renewed_after_a_quarter_of_its_duration() {
+        let mut plan = Plan::new(D);
+        assert!(plan.select(&nodes(&["a"]), seconds(0)).is_empty());
+        let job = plan.next(seconds(0)).unwrap();
+        assert_eq!(job.held, None);
+        assert_eq!(plan.next(seconds(0)), None, "one turn at a time");
+        plan.finish(&job.node, &job.uid, held(seconds(0)), seconds(1), 0);
+        assert_eq!(plan.next_due(), Some(seconds(10)));
+        let job = plan.next(seconds(10)).unwrap();
+        plan.finish(
+            &job.node,
+            &job.uid,
+            held(seconds(10)),
+            seconds(10),
+            u32::MAX,
+        );
+        assert_eq!(plan.next_due(), Some(seconds(19)));
+    }
+
+    #[test]
+    fn renewals_go_before_new_leases_and_the_nearest_end_first() {
+        let mut plan = Plan::new(D);
+        plan.select(&nodes(&["a", "b"]), seconds(0));
+        for at in [5, 3] {
+            let job = plan.next(seconds(0)).unwrap();
+            plan.finish(&job.node, &job.uid, held(seconds(at)), seconds(at), 0);
+        }
+        plan.select(&nodes(&["0", "a", "b"]), seconds(6));
+        let order: Vec<Arc<str>> = std::iter::from_fn(|| plan.next(seconds(60)))
+            .map(|job| job.node)
+            .collect();
+        assert_eq!(order, [Arc::from("b"), Arc::from("a"), Arc::from("0")]);
+    }
+
+    #[test]
+    fn a_slow_server_keeps_the_leases_that_can_be_kept() {
+        // 8 answers a second for 1,000 nodes: 320 leases can be renewed within their duration, and those are.
+        let mut plan = Plan::new(D);
+        let names: Vec<String> = (0..1_000).map(|number| format!("n{number:04}")).collect();
+        plan.select(
+            &nodes(&names.iter().map(String::as_str).collect::<Vec<_>>()),
+            seconds(0),
+        );
+        let mut ends: BTreeMap<Arc<str>, Time> = BTreeMap::new();
+        let mut lapses = 0;
+        for second in 0..600 {
+            for _ in 0..8 {
+                let Some(job) = plan.next(seconds(second)) else {
+                    break;
+                };
+                let now = seconds(second + 1);
+                lapses += u32::from(ends.get(&job.node).is_some_and(|end| *end < now));
+                ends.insert(Arc::clone(&job.node), now + D);
+                plan.finish(&job.node, &job.uid, held(now), now, 7);
+            }
+        }
+        let alive = ends.values().filter(|end| **end > seconds(600)).count();
+        assert_eq!((lapses, alive >= 80), (0, true), "{alive} alive");
+    }
+
+    #[test]
+    fn what_fails_is_tried_again_well_before_the_lease_ends() {
+        let mut plan = Plan::new(D);
+        plan.select(&nodes(&["a"]), seconds(0));
+        let mut now = seconds(0);
+        for _ in 0..20 {
+            let job = plan.next(now).unwrap();
+            let failed = Outcome::Failed {
+                message: "no".into(),
+                retry_after: Some(Duration::from_secs(3_600)),
+            };
+            plan.finish(&job.node, &job.uid, failed, now, u32::MAX);
+            let next = plan.next_due().unwrap();
+            assert!(next > now && next <= now + D / 4, "{now} {next}");
+            now = next;
+        }
+    }
+
+    #[test]
+    fn a_lease_of_another_is_looked_at_when_it_ends_and_a_changed_one_at_once() {
+        let mut plan = Plan::new(D);
+        plan.select(&nodes(&["a"]), seconds(0));
+        let job = plan.next(seconds(0)).unwrap();
+        plan.finish(
+            &job.node,
+            &job.uid,
+            Outcome::Taken(seconds(30)),
+            seconds(0),
+            0,
+        );
+        assert!(plan.next(seconds(29)).is_none());
+        let job = plan.next(seconds(32)).unwrap();
+        plan.finish(&job.node, &job.uid, Outcome::Changed, seconds(32), 0);
+        let job = plan.next(seconds(32)).unwrap();
+        plan.finish(&job.node, &job.uid, Outcome::Changed, seconds(32), 0);
+        assert!(plan.next(seconds(32)).is_none());
+    }
+
+    #[test]
+    fn nodes_that_go_give_their_leases_back_and_new_ones_of_the_name_do_not() {
+        let mut plan = Plan::new(D);
+        plan.select(&nodes(&["a", "b", "c"]), seconds(0));
+        while let Some(job) = plan.next(seconds(0)) {
+            plan.finish(&job.node, &job.uid, held(seconds(0)), seconds(0), 0);
+        }
+        let mut wanted = nodes(&["a", "b"]);
+        wanted.insert(Arc::from("b"), Uid::new("another"));
+        let released = plan.select(&wanted, seconds(1));
+        assert_eq!(
+            released
+                .iter()
+                .map(|(name, ..)| &**name)
+                .collect::<Vec<_>>(),
+            ["c"]
+        );
+        let job = plan.next(seconds(1)).unwrap();
+        assert_eq!(
+            (&*job.node, job.uid.as_str(), job.held),
+            ("b", "another", None)
+        );
+        // The answer for the node that went comes late, and says nothing about the new one.
+        plan.finish(
+            &Arc::from("b"),
+            &Uid::new("b"),
+            held(seconds(1)),
+            seconds(1),
+            0,
+        );
+        assert_eq!(plan.next_due(), Some(seconds(10)));
+    }
+}
