@@ -136,8 +136,8 @@ pub mod exports {
                 pub struct Next {
                     /// One of the description's `stages`.
                     pub stage: _rt::String,
-                    /// When, in milliseconds since 1970; past means at once. Reckon it from `since-ms`, `changed-ms` or a time in an object,
-                    /// not from now: an object touched while it waits is asked about again and must answer the same.
+                    /// When, in milliseconds since 1970: finite, fractions are rounded up, past means at once. Reckon it from `since-ms`, `changed-ms`
+                    /// or a time in an object, not from now: an object touched while it waits is asked about again and must answer the same.
                     pub due_ms: f64,
                 }
                 impl ::core::fmt::Debug for Next {
@@ -185,7 +185,9 @@ pub mod exports {
                         }
                     }
                 }
-                /// How `body` is meant. `replace`: the whole object, or the whole subresource, as it shall be.
+                /// How `body` is meant. `merge`: RFC 7396. `json`: RFC 6902, a list of operations. `strategic`: as Kubernetes merges its own kinds, not
+                /// for custom resources. `replace`: the whole object, or the whole subresource, as it shall be. Whatever it is, the host works out the
+                /// difference and sends that.
                 #[repr(u8)]
                 #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
                 pub enum Form {
@@ -319,6 +321,7 @@ pub mod exports {
                         }
                     }
                 }
+                /// `reason`: one PascalCase word of at most 128 bytes. Of `message` the host keeps 1,024 bytes.
                 #[derive(Clone)]
                 pub struct Event {
                     pub severity: Severity,
