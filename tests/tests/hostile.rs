@@ -3,6 +3,8 @@
 
 #[path = "hostile/files.rs"]
 mod files;
+#[path = "hostile/refused.rs"]
+mod refused;
 #[path = "hostile/support.rs"]
 mod support;
 
