@@ -1,1 +1,8 @@
-//! tests
+//! What the tests, benches and the demo stand on: a real control plane, the host as a child process, and an observer that trusts neither.
+
+pub mod controlplane;
+pub mod host;
+mod process;
+pub mod programs;
+pub mod proxy;
+pub mod watcher;
