@@ -117,6 +117,13 @@ fn target(kind: &Kind, resource: ApiResource, capabilities: &ApiCapabilities) ->
             .iter()
             .any(|(subresource, _)| subresource.plural == name)
     };
+    let namespaced = capabilities.scope == Scope::Namespaced;
+    let custom = Surface::custom(has("status"), has("scale"));
+    let custom = if namespaced {
+        custom
+    } else {
+        custom.cluster_wide()
+    };
     Target {
         kind: kind.clone(),
         // The group of a core kind's subresource may differ (`autoscaling` for a scale), the kind's own never does.
@@ -126,9 +133,8 @@ fn target(kind: &Kind, resource: ApiResource, capabilities: &ApiCapabilities) ->
             api_version: kind.api_version().to_owned(),
             ..resource
         },
-        namespaced: capabilities.scope == Scope::Namespaced,
-        surface: Surface::built_in(kind)
-            .unwrap_or_else(|| Surface::custom(has("status"), has("scale"))),
+        namespaced,
+        surface: Surface::built_in(kind).unwrap_or(custom),
     }
 }
 

@@ -204,16 +204,14 @@ impl LeaseKeeper {
         }
     }
 
-    /// Lets requests under way end, since their leases may be ours then, and gives all back.
+    /// Gives all back: at once what is ours, and what a request under way makes ours when it ends.
     async fn release_all(&mut self, mut jobs: JoinSet<Done>) {
-        while let Some(done) = jobs.join_next().await {
-            self.settle(done);
-        }
-        self.select(&BTreeMap::new());
         loop {
+            self.releases.extend(self.plan.wind_up());
             self.release(&mut jobs);
-            if jobs.join_next().await.is_none() {
-                return;
+            match jobs.join_next().await {
+                Some(done) => self.settle(done),
+                None => return,
             }
         }
     }

@@ -2,7 +2,11 @@ use http::{Request, Response, StatusCode};
 use kube::client::Body;
 use kube::core::ApiResource;
 use serde_json::{Value, json};
-use stagewright_core::guard::Surface;
+use stagewright_core::claims::{Claims, Selection};
+use stagewright_core::guard::{self, Rules, Surface, Verdict};
+use stagewright_core::interface::{Effect, Form, PatchEffect};
+use stagewright_core::json::Path;
+use stagewright_core::order::Order;
 
 use super::*;
 
@@ -280,5 +284,110 @@ async fn no_answer_is_worth_another_try() {
     assert!(
         error.is_retry() && error.to_string().contains("connection refused"),
         "{error}"
+    );
+}
+
+/// The pod as the server has it.
+fn stored() -> Snapshot {
+    let body = json!({"metadata": {"name": "web", "namespace": "default", "uid": "u", "resourceVersion": "3"},
+        "spec": {"nodeName": "n1"}, "status": {"phase": "Pending"}});
+    Snapshot::parse(&Kind::new("v1", "Pod"), body).unwrap()
+}
+
+/// What the guard makes of an effect on it.
+fn admitted(effect: &Effect, impersonation: bool) -> Admitted {
+    let mut claims = Claims::new(Selection::All, "stagewright-me-1".into(), false);
+    let node = json!({"metadata": {"name": "n1", "uid": "u-n1", "resourceVersion": "2"}});
+    let _ = claims.observe_node(&Snapshot::parse(&Kind::new("v1", "Node"), node).unwrap());
+    let subject = stored();
+    let claim = claims.claim(&subject).unwrap();
+    let kind = &subject.key().kind;
+    let (order, surface) = (
+        Order::built_in(kind).unwrap(),
+        Surface::built_in(kind).unwrap(),
+    );
+    let writes = [Path::parse("/status").unwrap()];
+    let rules = Rules {
+        plugin: "pod",
+        order: &order,
+        surface: &surface,
+        writes: &writes,
+        applies: &[],
+        impersonation,
+        now: Time(0),
+    };
+    match guard::admit(&claim, &subject, effect, &rules).unwrap() {
+        Verdict::Write(admitted) => admitted,
+        Verdict::Unchanged { .. } => panic!("nothing to write"),
+    }
+}
+
+fn run_it(as_user: Option<&str>) -> Effect {
+    Effect::Patch(PatchEffect {
+        form: Form::Merge,
+        subresource: Some("status".into()),
+        body: json!({"status": {"phase": "Running"}}),
+        as_user: as_user.map(str::to_owned),
+    })
+}
+
+#[tokio::test]
+async fn a_write_goes_to_its_subresource_and_the_answer_is_compared() {
+    let running = json!({"metadata": {"name": "web", "namespace": "default", "uid": "u", "resourceVersion": "4"},
+        "spec": {"nodeName": "n1"}, "status": {"phase": "Running"}});
+    let committer = committer(200, running);
+    let committed = committer
+        .commit(&target(), admitted(&run_it(None), false))
+        .await
+        .unwrap();
+    let Committed::Object(object, took) = committed else {
+        panic!("deleted")
+    };
+    assert_eq!(
+        object.body()["metadata"]["annotations"]["asked"],
+        "PATCH /api/v1/namespaces/default/pods/web/status?fieldManager=stagewright&fieldValidation=Warn"
+    );
+    assert_eq!(took, Took::Stored);
+    assert_eq!(
+        committer.warnings(&Kind::new("v1", "Pod")),
+        ["unknown field"]
+    );
+    assert!(committer.last_answer().is_some());
+    let pending = json!({"metadata": {"name": "web", "namespace": "default", "uid": "u", "resourceVersion": "4"},
+        "spec": {"nodeName": "n1"}, "status": {"phase": "Pending"}});
+    let kept = self::committer(200, pending)
+        .commit(&target(), admitted(&run_it(None), false))
+        .await
+        .unwrap();
+    assert!(
+        matches!(kept, Committed::Object(_, Took::WithoutEffect)),
+        "{kept:?}"
+    );
+}
+
+#[tokio::test]
+async fn another_users_writes_need_leave_and_deletions_have_no_object() {
+    let error = committer(200, json!({}))
+        .commit(&target(), admitted(&run_it(Some("alice")), true))
+        .await
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("--allow-impersonation"),
+        "{error}"
+    );
+    let gone = committer(200, json!({"kind": "Status", "metadata": {}}));
+    let deletion = admitted(&Effect::Delete { grace: Some(0) }, false);
+    assert!(matches!(
+        gone.commit(&target(), deletion).await.unwrap(),
+        Committed::Deleted
+    ));
+    let stale = committer(409, status("Conflict", "modified", &json!({"name": "web"})));
+    assert_eq!(
+        stale
+            .commit(&target(), admitted(&run_it(None), false))
+            .await
+            .unwrap_err()
+            .category(),
+        "Stale"
     );
 }

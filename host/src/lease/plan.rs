@@ -196,6 +196,20 @@ impl Plan {
         queue.insert((due, Arc::clone(name)));
     }
 
+    /// Nothing is to be held any more. Answers the leases to give back, but for those whose turn is under way.
+    pub(super) fn wind_up(&mut self) -> Vec<(Arc<str>, Uid, Held)> {
+        let idle = |node: &Node| node.due.is_some();
+        let names = self.nodes.iter().filter(|(_, node)| idle(node));
+        let names: Vec<Arc<str>> = names.map(|(name, _)| Arc::clone(name)).collect();
+        let mut released = Vec::new();
+        for name in names {
+            if let Some(node) = self.remove(&name) {
+                released.extend(node.held.map(|held| (name, node.uid, held)));
+            }
+        }
+        released
+    }
+
     fn remove(&mut self, name: &Arc<str>) -> Option<Node> {
         let node = self.nodes.remove(name)?;
         if let Some(due) = node.due {
@@ -361,5 +375,21 @@ mod tests {
             0,
         );
         assert_eq!(plan.next_due(), Some(seconds(10)));
+    }
+
+    #[test]
+    fn at_the_end_a_turn_under_way_is_waited_for() {
+        let mut plan = Plan::new(D);
+        plan.select(&nodes(&["a", "b"]), seconds(0));
+        let [a, b] = [(); 2].map(|()| plan.next(seconds(0)).unwrap());
+        plan.finish(&a.node, &a.uid, held(seconds(0)), seconds(0), 0);
+        let released = |plan: &mut Plan| -> Vec<String> {
+            let released = plan.wind_up().into_iter();
+            released.map(|(name, ..)| name.to_string()).collect()
+        };
+        assert_eq!(released(&mut plan), ["a"]);
+        plan.finish(&b.node, &b.uid, held(seconds(1)), seconds(1), 0);
+        assert_eq!(released(&mut plan), ["b"]);
+        assert_eq!((released(&mut plan).len(), plan.next_due()), (0, None));
     }
 }
