@@ -239,8 +239,16 @@ impl Shared {
         let (waiting, running) = brain.schedule.depth();
         self.metrics.depth(waiting, running);
         self.metrics.nodes(brain.claims.nodes().count());
-        for (kind, count) in brain.schedule.counts() {
-            self.metrics.objects(&kind, count);
+        let counts = brain.schedule.counts();
+        for followed in self
+            .kinds
+            .iter()
+            .filter(|followed| !followed.followers.is_empty())
+        {
+            self.metrics.objects(
+                &followed.kind,
+                counts.get(&followed.kind).copied().unwrap_or(0),
+            );
         }
     }
 }

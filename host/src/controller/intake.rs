@@ -155,7 +155,7 @@ impl Shared {
         {
             let (from, to) = &**ranks;
             self.metrics.moved_backward(&snapshot.key().kind);
-            tracing::warn!(object = %snapshot.key(), uid = %snapshot.uid(), order = order.name(), %from, %to,
+            tracing::warn!(kind = %snapshot.key().kind, namespace = snapshot.key().namespace.as_deref(), name = &*snapshot.key().name, uid = %snapshot.uid(), resource_version = %snapshot.version(), order = order.name(), %from, %to,
                 "somebody else moved the object backward; it goes on from there");
         }
     }

@@ -149,7 +149,7 @@ impl Shared {
             Ok(None) => Outcome::Gone,
             Err(CommitError::Transient { retry_after, .. }) => Outcome::Transient(retry_after),
             Err(error) => {
-                tracing::warn!(object = %run.key, %error, "object cannot be read");
+                tracing::warn!(kind = %run.key.kind, namespace = run.key.namespace.as_deref(), name = &*run.key.name, %error, "object cannot be read");
                 Outcome::Transient(None)
             }
         };
@@ -193,7 +193,7 @@ impl Shared {
             category,
             &failure.message,
         );
-        tracing::warn!(object = %run.key, uid = %run.uid, plugin, stage = failure.stage, reason = category,
+        tracing::warn!(kind = %run.key.kind, namespace = run.key.namespace.as_deref(), name = &*run.key.name, uid = %run.uid, plugin, stage = failure.stage, reason = category,
             message = failure.message, "refused");
         self.warn(
             run,
@@ -210,7 +210,7 @@ impl Shared {
     fn invalid(&self, run: &Run, plugin: &str, message: &str) {
         self.metrics.refused(plugin, "InvalidObject");
         self.note(run, plugin, "", NoteKind::Refused, "InvalidObject", message);
-        tracing::warn!(object = %run.key, uid = %run.uid, plugin, reason = "InvalidObject", message, "left alone");
+        tracing::warn!(kind = %run.key.kind, namespace = run.key.namespace.as_deref(), name = &*run.key.name, uid = %run.uid, plugin, reason = "InvalidObject", message, "left alone");
         self.warn(run, "InvalidObject", &format!("plugin {plugin}: {message}"));
     }
 
@@ -261,7 +261,7 @@ impl Shared {
     fn would_write(&self, subject: &Snapshot, plugin: &str, rehearsal: &Rehearsal) {
         for planned in &rehearsal.writes {
             let planned = serde_json::to_string(planned).unwrap_or_default();
-            tracing::info!(object = %subject.key(), uid = %subject.uid(), plugin, write = planned, "would write");
+            tracing::info!(kind = %subject.key().kind, namespace = subject.key().namespace.as_deref(), name = &*subject.key().name, uid = %subject.uid(), resource_version = %subject.version(), plugin, write = planned, "would write");
         }
     }
 

@@ -1,5 +1,6 @@
 //! A plugin that does whatever its settings say: `{"behave": "decide-panic"}`. `tests/tests/hostile.rs` has the list, and what the
 //! host makes of each. Without settings it behaves: pods that are Pending become Running.
+#![cfg(target_family = "wasm")]
 #![allow(
     clippy::panic,
     clippy::disallowed_methods,
