@@ -150,12 +150,18 @@ fn heartbeats_move_nothing_but_their_times() {
     let life = live(node(), "2026-01-01T01:00:00Z");
     assert_eq!(life.stages()[1..], ["heartbeat"; 5]);
     let mut last = Time::parse(BORN).unwrap();
+    let mut intervals = Vec::new();
     for step in &life.steps[1..] {
         let minutes = step.at.since(last).as_secs_f64() / 60.0;
         // A time is written in whole seconds.
         assert!((10.0..10.2).contains(&minutes), "{minutes}");
         last = Time::parse(&step.at.to_string()).unwrap();
+        intervals.push(minutes);
     }
+    assert!(
+        intervals.windows(2).all(|pair| pair[0] != pair[1]),
+        "each is a stay of its own: {intervals:?}"
+    );
     let (mut first, mut beaten) = (ready(), life.object().unwrap().clone());
     assert_eq!(
         condition(&beaten, "Ready")["lastHeartbeatTime"],

@@ -191,6 +191,9 @@ fn check_move(before: &Value, after: &Value) {
             .find(|container| container["name"] == name)
             .unwrap();
         assert!(step(container) <= step(now), "{container} -> {now}");
+        if container["state"].get("terminated").is_some() {
+            assert_eq!(container["state"], now["state"], "what has ended stays so");
+        }
         let id = container.get("containerID");
         assert!(
             id.is_none() || id == now.get("containerID"),
