@@ -236,7 +236,7 @@ impl Host {
         });
         Ok(lines
             .filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok())
-            .sum())
+            .fold(0.0, |sum, value| sum + value))
     }
 
     /// What the host knows of an object, by its own command: `explain KIND NAME -o json`.
