@@ -1,4 +1,10 @@
 //! What is generated from the interface is what the interface says, and what the stock plugins do is forward in the host's eyes.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests"
+)]
 
 use std::fs;
 use std::path::{Path, PathBuf};

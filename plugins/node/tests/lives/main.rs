@@ -1,4 +1,10 @@
 //! Nodes walked through their lives, natively.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests"
+)]
 
 use serde_json::{Value, json};
 use stagewright_plugin::harness::{Harness, Life};

@@ -205,12 +205,12 @@ fn kwoks_annotations_set_delays() {
     assert_eq!(at(Some("1s"), Some("200ms")), (0.2, 0.2));
     let (min, max) = at(Some("10s"), Some("20s"));
     assert!(
-        10.0 <= min && min < 14.0 && 16.0 < max && max <= 20.0,
+        (10.0..14.0).contains(&min) && 16.0 < max && max <= 20.0,
         "{min} {max}"
     );
     let (min, max) = at(None, Some("100s"));
     assert!(
-        1.0 <= min && min < 40.0 && 60.0 < max && max <= 100.0,
+        (1.0..40.0).contains(&min) && 60.0 < max && max <= 100.0,
         "{min} {max}"
     );
 
