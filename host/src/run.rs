@@ -194,10 +194,13 @@ async fn load(config: &RunConfig) -> anyhow::Result<Vec<Plugin>> {
     tokio::task::spawn_blocking(move || {
         let engine = Engine::new(Limits::default())?;
         let files = config.plugins.iter().map(|path| Source::File(path.clone()));
-        let stock = plugin::stock()
-            .iter()
-            .filter(|name| config.stock_plugins.iter().any(|wanted| wanted == **name))
-            .map(|name| Source::Stock(name));
+        // In the order in which they are asked for.
+        let stock = config.stock_plugins.iter().filter_map(|wanted| {
+            plugin::stock()
+                .iter()
+                .find(|name| wanted == *name)
+                .map(|name| Source::Stock(name))
+        });
         let mut plugins: Vec<Plugin> = Vec::new();
         for source in files.chain(stock) {
             let plugin = load_one(&engine, &source, &config)?;

@@ -88,7 +88,9 @@ fn ask(shared: &Arc<Shared>, run: Run, runtime: &tokio::runtime::Handle) -> Verd
             Ok(context) => context,
             Err(failure) => return Verdict::Settled(Outcome::Refused(failure)),
         };
+        let asked = std::time::Instant::now();
         let answer = session.decide(&candidate.reads, &context);
+        shared.metrics.decide_took(plugin.name(), asked.elapsed());
         shared
             .metrics
             .decided(plugin.name(), &answer, session.fuel_used());

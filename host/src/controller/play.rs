@@ -203,6 +203,7 @@ impl Shared {
             .read(&target, &key)
             .await
             .map_err(Stop::Commit)?;
+        self.claim_other(existing.as_ref())?;
         let order = self.order(&key.kind);
         let claim = self
             .brain
@@ -239,6 +240,7 @@ impl Shared {
         else {
             return Ok(());
         };
+        self.claim_other(Some(&existing))?;
         let claim = self
             .brain
             .lock()
@@ -248,6 +250,19 @@ impl Shared {
         let verdict =
             guard::admit_remove(&claim, subject, &existing, rules).map_err(Stop::Violation)?;
         self.write_other(&target, verdict, progress).await
+    }
+
+    /// A pod or node that is there already is changed only if it is ours too.
+    fn claim_other(&self, existing: Option<&Snapshot>) -> Result<(), Stop> {
+        let Some(existing) = existing else {
+            return Ok(());
+        };
+        let claim = self
+            .brain
+            .lock()
+            .claims
+            .claim_at(existing, self.clock.now());
+        claim.map(drop).map_err(|_| Stop::Unclaimed)
     }
 
     async fn write_other(
