@@ -20,15 +20,7 @@ fn main() -> Result<()> {
         .parent()
         .context("the host is a folder of the workspace")?;
     let out = PathBuf::from(env::var_os("OUT_DIR").context("cargo sets OUT_DIR")?);
-    for input in [
-        "plugins",
-        "wit",
-        "Cargo.lock",
-        "Cargo.toml",
-        "host/src/plugin/config.rs",
-    ] {
-        println!("cargo::rerun-if-changed={}", root.join(input).display());
-    }
+    watch(root);
     let target = env::var("TARGET").context("cargo sets TARGET")?;
     let mut config = config::code();
     // Named, so that code is made for the target's baseline and not for the processor that happens to build.
@@ -59,6 +51,22 @@ fn main() -> Result<()> {
          const REFERENCE: &[u8] = include_bytes!(\"reference.cwasm\");\n"
     );
     Ok(fs::write(out.join("stock.rs"), text)?)
+}
+
+/// Names what the plugins are made of, so that nothing is built when something else changes.
+fn watch(root: &Path) {
+    let shared = [
+        "wit",
+        "Cargo.lock",
+        "Cargo.toml",
+        "host/src/plugin/config.rs",
+    ];
+    let crates = ["sdk"].iter().chain(STOCK);
+    let sources =
+        crates.flat_map(|name| ["src", "Cargo.toml"].map(|part| format!("plugins/{name}/{part}")));
+    for input in shared.map(str::to_owned).into_iter().chain(sources) {
+        println!("cargo::rerun-if-changed={}", root.join(input).display());
+    }
 }
 
 fn compile(engine: &wasmtime::Engine, component: &[u8], file: &Path) -> Result<()> {
