@@ -5,4 +5,5 @@ pub mod host;
 mod process;
 pub mod programs;
 pub mod proxy;
+pub mod scenario;
 pub mod watcher;

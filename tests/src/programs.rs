@@ -161,27 +161,22 @@ fn build_stagewright() -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     // No --package: the features are then those that the tests themselves were built with, so no dependency is compiled again.
-    command
-        .args([
-            "build",
-            "--quiet",
-            "--bin",
-            "stagewright",
-            "--profile",
-            name,
-            "--target-dir",
-        ])
-        .arg(&target)
-        .current_dir(workspace);
-    let built = command
-        .stdin(Stdio::null())
-        .output()
-        .context("start cargo")?;
-    if !built.status.success() {
-        bail!(
-            "cargo build --bin stagewright: {}",
-            String::from_utf8_lossy(&built.stderr)
-        );
+    command.args([
+        "build",
+        "--bin",
+        "stagewright",
+        "--profile",
+        name,
+        "--target-dir",
+    ]);
+    command.arg(&target).current_dir(workspace);
+    // It takes a minute after a change: cargo's progress is for people, its errors for everybody.
+    if !std::io::stderr().is_terminal() {
+        command.arg("--quiet");
+    }
+    let built = command.stdin(Stdio::null()).stdout(Stdio::null()).status();
+    if !built.context("start cargo")?.success() {
+        bail!("cargo build --bin stagewright failed; its errors are above");
     }
     Ok(target.join(profile).join("stagewright"))
 }

@@ -1,6 +1,14 @@
 //! Plugins that break, lie, flood and loop, and files that are no plugins: what the host makes of each, and that a well-behaved plugin
 //! beside it answers as before. `tests/guests/hostile` holds the guest; bounds are fuel and bytes, never seconds.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 #[path = "hostile/files.rs"]
 mod files;
 #[path = "hostile/refused.rs"]
@@ -13,7 +21,7 @@ use stagewright::plugin::{Isolation, Level, Limits};
 use stagewright_core::interface::Answer;
 use stagewright_core::time::Time;
 
-use support::{context, decide, hostile, load, neighbour, pod, resident, the_neighbour_answers};
+use support::{context, decide, hostile, load, neighbour, pod, the_neighbour_answers};
 
 #[test]
 fn a_decision_that_breaks_is_told_by_its_category() {
@@ -239,6 +247,8 @@ fn many_threads_share_a_plugin() {
 #[test]
 #[cfg(target_os = "linux")]
 fn greed_leaves_no_memory_behind() {
+    use support::resident;
+
     let plugins = ["decide-memory-bomb", "decide-huge", "decide-log-huge"].map(hostile);
     let before = resident();
     for _ in 0..20 {

@@ -239,8 +239,11 @@ fn files_are_rooms_and_not_halls() {
         for (path, text) in sources(place) {
             let lines = text.lines().count();
             let generated = text.lines().take(3).any(|line| line.contains("@generated"));
+            // A table of cases may be longer than code, but not without end.
+            let table = path.ends_with("tests.rs");
+            let most = if table { 550 } else { 450 };
             assert!(
-                generated || lines <= 450,
+                generated || lines <= most,
                 "{} has {lines} lines: split it where its parts part",
                 path.display()
             );

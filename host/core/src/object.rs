@@ -243,7 +243,12 @@ impl Snapshot {
     #[must_use]
     pub fn cut(key: &Key, uid: &Uid, version: ResourceVersion, reads: &str) -> Option<Self> {
         let body = serde_json::from_str(reads).ok()?;
-        Some(Self::restore(key.clone(), uid.clone(), version, Arc::new(body)))
+        Some(Self::restore(
+            key.clone(),
+            uid.clone(),
+            version,
+            Arc::new(body),
+        ))
     }
 
     /// A snapshot put together again from what was kept of a parsed one.

@@ -190,6 +190,12 @@ async fn choose(
             format!("has no {user:?}, which --user asks for"),
         ));
     }
+    if let Some(user) = unknown_user(&kubeconfig, args) {
+        return Err(field(
+            "users",
+            format!("has no {user:?}, which the context names; correct it, or give --user"),
+        ));
+    }
     let from_file = kubeconfig.clusters.iter().any(|cluster| {
         cluster.cluster.as_ref().is_some_and(|cluster| {
             cluster
@@ -244,6 +250,26 @@ async fn choose(
         tracing::warn!("$HTTPS_PROXY is not used: the API server is asked directly");
     }
     Ok(Found { config, origin })
+}
+
+/// The chosen context's user, if there is no such entry. Without this check we would ask as nobody, as kubectl does not.
+fn unknown_user(kubeconfig: &Kubeconfig, args: &ClientArgs) -> Option<String> {
+    let name = args
+        .context
+        .as_ref()
+        .or(kubeconfig.current_context.as_ref())?;
+    let context = kubeconfig
+        .contexts
+        .iter()
+        .find(|context| context.name == *name)?;
+    let user = context
+        .context
+        .as_ref()?
+        .user
+        .clone()
+        .filter(|user| !user.is_empty() && args.user.is_none())?;
+    let known = kubeconfig.auth_infos.iter().any(|info| info.name == user);
+    (!known).then_some(user)
 }
 
 fn parse_url(url: &str) -> Result<http::Uri, ConnectError> {

@@ -1,0 +1,417 @@
+//! A first look at speed: kwok v0.8.0 and stagewright, one after the other on the same control plane, round by round. Prints a
+//! Markdown table with ratios. Needs the programs of `tests/controlplane`.
+//!
+//! Nothing here is a benchmark of the control plane: pods are bound already, CPU is the controller's own from /proc, lag is between
+//! two events of one watch.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use clap::Parser;
+use kube::Client;
+use serde_json::Value;
+use stagewright_tests::controlplane::{self, ControlPlane};
+use stagewright_tests::host::{Host, Kwok, Version};
+use stagewright_tests::scenario::{self, Known, View, is_true, name, node, phase, uid};
+
+/// How long the slower of the two may take for a load beyond the load's own length.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// Compares kwok v0.8.0 and stagewright.
+#[derive(Debug, Parser)]
+struct Options {
+    /// How often each load is run with each controller, turn by turn.
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Nodes under the loads of pods.
+    #[arg(long, default_value_t = 20)]
+    nodes: usize,
+    /// Rates of the open loops, in pods a second.
+    #[arg(long, value_delimiter = ',', default_value = "50,100")]
+    rates: Vec<usize>,
+    /// How long an open loop runs, in seconds.
+    #[arg(long, default_value_t = 20)]
+    seconds: u64,
+    /// Pods of the burst; 0: none.
+    #[arg(long, default_value_t = 5000)]
+    burst: usize,
+    /// Leased nodes of the idle load; 0: none.
+    #[arg(long, default_value_t = 1000)]
+    idle_nodes: usize,
+    /// How long the idle load is measured, in seconds.
+    #[arg(long, default_value_t = 60)]
+    idle_seconds: u64,
+    /// How often each controller is started on an empty cluster; 0: never.
+    #[arg(long, default_value_t = 3)]
+    starts: usize,
+}
+
+/// Which of the two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Who {
+    Kwok,
+    Stagewright,
+}
+
+/// A running controller. It stops when this is dropped.
+enum Controller {
+    Kwok(Kwok),
+    Stagewright(Host),
+}
+
+impl Controller {
+    async fn start(who: Who, plane: &ControlPlane) -> Result<Self> {
+        Ok(match who {
+            Who::Kwok => Self::Kwok(Kwok::start(plane, Version::V08, &STAGES, &[LEASES]).await?),
+            Who::Stagewright => Self::Stagewright(Host::start(plane, &[LEASES]).await?),
+        })
+    }
+
+    fn cpu(&self) -> Result<Duration> {
+        match self {
+            Self::Kwok(kwok) => kwok.cpu(),
+            Self::Stagewright(host) => host.cpu(),
+        }
+    }
+
+    /// In MiB.
+    fn resident(&self) -> Result<f64> {
+        let bytes = match self {
+            Self::Kwok(kwok) => kwok.resident()?,
+            Self::Stagewright(host) => host.resident()?,
+        };
+        Ok(bytes as f64 / f64::from(1 << 20))
+    }
+}
+
+/// kwok's fast stages, from its own module.
+const STAGES: [&str; 3] = [
+    "kustomize/stage/node/fast",
+    "kustomize/stage/node/heartbeat-with-lease",
+    "kustomize/stage/pod/fast",
+];
+/// As its deployments have it.
+const LEASES: &str = "--node-lease-duration-seconds=40";
+
+/// The numbers of one load, run once.
+#[derive(Debug, Default)]
+struct Measured(BTreeMap<&'static str, f64>);
+
+impl Measured {
+    fn put(&mut self, what: &'static str, value: f64) {
+        self.0.insert(what, value);
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let options = Options::parse();
+    let plane = ControlPlane::start(controlplane::Options::api_only()).await?;
+    let client = plane.client().await?;
+    let mut table = Table::default();
+    for round in 0..options.rounds.max(options.starts) {
+        for who in [Who::Kwok, Who::Stagewright] {
+            if round < options.starts {
+                table.add("start", who, start(who, &plane, &client).await?);
+            }
+            if round < options.rounds {
+                loads(who, &options, &plane, &client, &mut table).await?;
+            }
+        }
+    }
+    println!("{}", table.markdown());
+    Ok(())
+}
+
+/// All loads with one controller.
+async fn loads(
+    who: Who,
+    options: &Options,
+    plane: &ControlPlane,
+    client: &Client,
+    table: &mut Table,
+) -> Result<()> {
+    let nodes = Nodes::create(client, options.nodes).await?;
+    let controller = Controller::start(who, plane).await?;
+    nodes.ready().await?;
+    for rate in &options.rates {
+        let count = rate * usize::try_from(options.seconds)?;
+        let label: &'static str = Box::leak(format!("{rate} pods/s").into_boxed_str());
+        eprintln!("{who:?}: {label}");
+        table.add(
+            label,
+            who,
+            pods(&controller, client, &nodes, count, Some(*rate)).await?,
+        );
+    }
+    if options.burst > 0 {
+        eprintln!("{who:?}: burst of {}", options.burst);
+        table.add(
+            "burst",
+            who,
+            pods(&controller, client, &nodes, options.burst, None).await?,
+        );
+    }
+    drop(controller);
+    nodes.delete().await?;
+    if options.idle_nodes > 0 {
+        eprintln!("{who:?}: idle with {} nodes", options.idle_nodes);
+        table.add("idle", who, idle(who, options, plane, client).await?);
+    }
+    Ok(())
+}
+
+/// Nodes that a controller takes.
+struct Nodes {
+    client: Client,
+    nodes: Vec<Value>,
+    view: View,
+}
+
+impl Nodes {
+    async fn create(client: &Client, count: usize) -> Result<Self> {
+        let nodes = scenario::create_all(
+            client,
+            (0..count).map(|number| node(&format!("bench-{number}"), "bench")),
+        )
+        .await?;
+        Ok(Self {
+            client: client.clone(),
+            nodes,
+            view: View::open(client, "v1/Node", None).await?,
+        })
+    }
+
+    async fn ready(&self) -> Result<()> {
+        let all = |known: &Known| known.count(|node| is_true(node, "Ready")) == self.nodes.len();
+        self.view.until("all nodes Ready", PATIENCE, all).await
+    }
+
+    async fn delete(self) -> Result<()> {
+        scenario::delete_all(&self.client, &self.nodes, Some(0)).await?;
+        self.view
+            .until("all nodes gone", PATIENCE, Known::is_empty)
+            .await
+    }
+}
+
+/// From the start of the process to the first node Ready, on a cluster with nothing but that node.
+async fn start(who: Who, plane: &ControlPlane, client: &Client) -> Result<Measured> {
+    let nodes = Nodes::create(client, 1).await?;
+    let started = Instant::now();
+    let _controller = Controller::start(who, plane).await?;
+    nodes.ready().await?;
+    let mut measured = Measured::default();
+    let known = nodes.view.now();
+    let ready = known
+        .history
+        .iter()
+        .find(|seen| is_true(&seen.object, "Ready"))
+        .context("no node was Ready")?
+        .at;
+    measured.put(
+        "first decision, ms",
+        ready.duration_since(started).as_secs_f64() * 1e3,
+    );
+    drop(known);
+    nodes.delete().await?;
+    Ok(measured)
+}
+
+/// Pods at a rate, or all at once; then their deletion.
+async fn pods(
+    controller: &Controller,
+    client: &Client,
+    nodes: &Nodes,
+    count: usize,
+    rate: Option<usize>,
+) -> Result<Measured> {
+    let view = View::open(client, "v1/Pod", Some("default")).await?;
+    let mut measured = Measured::default();
+    let (cpu, patches) = (
+        controller.cpu()?,
+        scenario::patches(client, "pods", "status").await?,
+    );
+    let created = create_pods(client, nodes, count, rate).await?;
+    view.until("all pods Running", PATIENCE, |known| {
+        known.all(count, |pod| phase(pod) == "Running")
+    })
+    .await?;
+    let spent = controller.cpu()? - cpu;
+    let sent = scenario::patches(client, "pods", "status").await? - patches;
+    measured.put(
+        "CPU a pod to Running, ms",
+        spent.as_secs_f64() * 1e3 / count as f64,
+    );
+    measured.put("writes a pod to Running", sent as f64 / count as f64);
+    measured.put("RSS, MiB", controller.resident()?);
+    let lags = lags(&view.now(), &created);
+    measured.put("lag to Running, median ms", quantile(&lags, 0.5)?);
+    measured.put("lag to Running, 99 % ms", quantile(&lags, 0.99)?);
+    measured.put("fields of the status", fields(&view));
+
+    let cpu = controller.cpu()?;
+    scenario::delete_all(client, &created, None).await?;
+    view.until("all pods gone", PATIENCE, Known::is_empty)
+        .await?;
+    let spent = controller.cpu()? - cpu;
+    measured.put(
+        "CPU a pod deleted, ms",
+        spent.as_secs_f64() * 1e3 / count as f64,
+    );
+    Ok(measured)
+}
+
+async fn create_pods(
+    client: &Client,
+    nodes: &Nodes,
+    count: usize,
+    rate: Option<usize>,
+) -> Result<Vec<Value>> {
+    let pod = |number: usize| {
+        let node = nodes
+            .nodes
+            .get(number % nodes.nodes.len())
+            .map(name)
+            .unwrap_or_default();
+        scenario::pod("default", &format!("pod-{number}"), node)
+    };
+    let Some(rate) = rate else {
+        return scenario::create_all(client, (0..count).map(pod)).await;
+    };
+    // An open loop: each is sent at its time, whatever became of those before.
+    let started = tokio::time::Instant::now();
+    let mut sent = tokio::task::JoinSet::new();
+    for number in 0..count {
+        tokio::time::sleep_until(started + Duration::from_secs_f64(number as f64 / rate as f64))
+            .await;
+        let (client, pod) = (client.clone(), pod(number));
+        sent.spawn(async move { scenario::create(&client, pod).await });
+    }
+    let mut created = Vec::new();
+    while let Some(pod) = sent.join_next().await {
+        created.push(pod??);
+    }
+    Ok(created)
+}
+
+/// From the event of a pod's creation to the event of its being Running, in milliseconds, sorted.
+fn lags(known: &Known, created: &[Value]) -> Vec<f64> {
+    let mut first = BTreeMap::<&str, Instant>::new();
+    let mut lags = Vec::with_capacity(created.len());
+    let mut running = std::collections::BTreeSet::<&str>::new();
+    for seen in &known.history {
+        let uid = uid(&seen.object);
+        let began = *first.entry(uid).or_insert(seen.at);
+        if phase(&seen.object) == "Running" && running.insert(uid) {
+            lags.push(seen.at.duration_since(began).as_secs_f64() * 1e3);
+        }
+    }
+    lags.sort_by(f64::total_cmp);
+    lags
+}
+
+fn quantile(sorted: &[f64], part: f64) -> Result<f64> {
+    let index = (sorted.len().saturating_sub(1) as f64 * part).round() as usize;
+    sorted.get(index).copied().context("nothing was measured")
+}
+
+/// How many leaves the status of a Running pod has: the two must write the same fields.
+fn fields(view: &View) -> f64 {
+    fn leaves(value: &Value) -> usize {
+        match value {
+            Value::Object(map) => map.values().map(leaves).sum(),
+            Value::Array(items) => items.iter().map(leaves).sum(),
+            _ => 1,
+        }
+    }
+    view.now()
+        .objects
+        .values()
+        .next()
+        .and_then(|pod| pod.pointer("/status").map(leaves))
+        .unwrap_or_default() as f64
+}
+
+/// Nothing happens but leases and heartbeats.
+async fn idle(
+    who: Who,
+    options: &Options,
+    plane: &ControlPlane,
+    client: &Client,
+) -> Result<Measured> {
+    let nodes = Nodes::create(client, options.idle_nodes).await?;
+    let controller = Controller::start(who, plane).await?;
+    nodes.ready().await?;
+    let leases = View::open(
+        client,
+        "coordination.k8s.io/v1/Lease",
+        Some("kube-node-lease"),
+    )
+    .await?;
+    leases
+        .until("a lease for each node", PATIENCE, |known| {
+            known.len() >= options.idle_nodes
+        })
+        .await?;
+    let (cpu, seen) = (controller.cpu()?, leases.now().history.len());
+    tokio::time::sleep(Duration::from_secs(options.idle_seconds)).await;
+    let (spent, renewed) = (controller.cpu()? - cpu, leases.now().history.len() - seen);
+    let mut measured = Measured::default();
+    let seconds = options.idle_seconds as f64;
+    measured.put("CPU, % of a core", spent.as_secs_f64() / seconds * 100.0);
+    measured.put("lease writes a second", renewed as f64 / seconds);
+    measured.put("RSS, MiB", controller.resident()?);
+    let unready = nodes.view.now().count(|node| !is_true(node, "Ready"));
+    ensure!(
+        unready == 0,
+        "{who:?} let {unready} of {} nodes go",
+        options.idle_nodes
+    );
+    drop(controller);
+    nodes.delete().await?;
+    Ok(measured)
+}
+
+/// Every number of every run.
+#[derive(Debug, Default)]
+struct Table {
+    rows: BTreeMap<(String, &'static str), BTreeMap<Who, Vec<f64>>>,
+}
+
+impl Table {
+    fn add(&mut self, load: &str, who: Who, measured: Measured) {
+        for (what, value) in measured.0 {
+            eprintln!("  {who:?} {load}: {what} {value:.2}");
+            self.rows
+                .entry((load.to_owned(), what))
+                .or_default()
+                .entry(who)
+                .or_default()
+                .push(value);
+        }
+    }
+
+    /// The medians of the runs, and theirs by ours.
+    fn markdown(&self) -> String {
+        let mut text = String::from(
+            "| load | what | kwok v0.8.0 | stagewright | ratio |\n|---|---|---:|---:|---:|\n",
+        );
+        for ((load, what), runs) in &self.rows {
+            let median = |who| {
+                let mut values = runs.get(&who).cloned().unwrap_or_default();
+                values.sort_by(f64::total_cmp);
+                quantile(&values, 0.5).unwrap_or(f64::NAN)
+            };
+            let (theirs, ours) = (median(Who::Kwok), median(Who::Stagewright));
+            let _ = writeln!(
+                text,
+                "| {load} | {what} | {theirs:.2} | {ours:.2} | {:.2} |",
+                ours / theirs
+            );
+        }
+        text
+    }
+}

@@ -1,0 +1,275 @@
+//! A kind of the user's own, with a declared order and a relation, driven by a plugin that the test builds.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+use stagewright_tests::host::Host;
+use stagewright_tests::scenario::{self, Known, SOON, Scene, View, name, phase, text};
+
+fn main() {
+    scenario::play(&[
+        stagewright_tests::scenario!(a_trainer_goes_on_when_its_dataset_changes),
+        stagewright_tests::scenario!(a_spec_edit_starts_a_new_epoch),
+        stagewright_tests::scenario!(a_backward_answer_is_refused_and_shown),
+    ]);
+}
+
+fn object(scene: &Scene, kind: &str, name: &str, spec: Value) -> Value {
+    json!({"apiVersion": "example.com/v1", "kind": kind, "metadata": {"name": name, "namespace": scene.name}, "spec": spec})
+}
+
+/// The kinds, a host with the plugin, and a view of the trainers.
+async fn start(scene: &Scene) -> Result<(Host, View)> {
+    for name in ["Trainer", "Dataset"] {
+        if let Err(error) = scenario::create(&scene.client, scenario::custom_kind(name)).await {
+            // An earlier scenario on this control plane made it.
+            ensure!(format!("{error:#}").contains("already exists"), error);
+        }
+    }
+    let plugin = scenario::component("trainer")?;
+    let mut arguments = vec![
+        "--plugin".to_owned(),
+        plugin.to_str().context("a path in UTF-8")?.to_owned(),
+    ];
+    arguments.extend(scene.selected());
+    let host = scene.host(&arguments).await?;
+    let probe = object(scene, "Dataset", "probe", json!({}));
+    scenario::create_when_served(&scene.client, probe).await?;
+    Ok((
+        host,
+        View::open(&scene.client, "example.com/v1/Trainer", Some(&scene.name)).await?,
+    ))
+}
+
+/// The phases that a trainer went through, each with the generation it was observed for.
+fn phases(known: &Known, trainer: &str) -> Vec<(String, u64)> {
+    let mut phases = Vec::new();
+    for seen in known
+        .history
+        .iter()
+        .filter(|seen| name(&seen.object) == trainer && !phase(&seen.object).is_empty())
+    {
+        let observed = seen
+            .object
+            .pointer("/status/observedGeneration")
+            .and_then(Value::as_u64)
+            .unwrap_or_default();
+        phases.push((phase(&seen.object).to_owned(), observed));
+    }
+    phases.dedup();
+    phases
+}
+
+fn expect(known: &Known, trainer: &str, expected: &[(&str, u64)]) -> Result<()> {
+    let phases = phases(known, trainer);
+    let expected: Vec<(String, u64)> = expected
+        .iter()
+        .map(|(phase, observed)| ((*phase).to_owned(), *observed))
+        .collect();
+    ensure!(
+        phases == expected,
+        "{trainer} went through {phases:?}, not {expected:?}"
+    );
+    Ok(())
+}
+
+fn is_in(known: &Known, trainer: &str, wanted: &str) -> bool {
+    known
+        .get(trainer)
+        .is_some_and(|trainer| phase(trainer) == wanted)
+}
+
+/// Queued until its dataset is there and ready; Active until the dataset is used up.
+async fn a_trainer_goes_on_when_its_dataset_changes(scene: Scene) -> Result<()> {
+    let (host, trainers) = start(&scene).await?;
+    scenario::create_when_served(
+        &scene.client,
+        object(&scene, "Trainer", "one", json!({"dataset": "digits"})),
+    )
+    .await?;
+    scenario::create(
+        &scene.client,
+        object(&scene, "Trainer", "two", json!({"dataset": "letters"})),
+    )
+    .await?;
+    trainers
+        .until("both Queued", SOON, |known| {
+            known.all(2, |trainer| phase(trainer) == "Queued")
+        })
+        .await?;
+    let dataset = scenario::create(
+        &scene.client,
+        object(&scene, "Dataset", "digits", json!({})),
+    )
+    .await?;
+    trainers
+        .holds(
+            "no trainer goes on before its dataset is ready",
+            Duration::from_secs(2),
+            |known| known.all(2, |trainer| phase(trainer) == "Queued"),
+        )
+        .await?;
+    let explained = host
+        .explain_text("Trainer", Some(&scene.name), "one")
+        .await?;
+    ensure!(
+        explained.contains("waits for dataset digits"),
+        "explain does not show the plugin's note:\n{explained}"
+    );
+    ensure!(
+        explained.contains("Queued"),
+        "explain does not show the rank:\n{explained}"
+    );
+
+    scenario::merge(
+        &scene.client,
+        &dataset,
+        Some("status"),
+        json!({"status": {"ready": true}}),
+    )
+    .await?;
+    trainers
+        .until("one Active", SOON, |known| is_in(known, "one", "Active"))
+        .await?;
+    scenario::merge(
+        &scene.client,
+        &dataset,
+        Some("status"),
+        json!({"status": {"exhausted": true}}),
+    )
+    .await?;
+    trainers
+        .until("one Retired", SOON, |known| is_in(known, "one", "Retired"))
+        .await?;
+    let known = trainers.now();
+    expect(
+        &known,
+        "one",
+        &[
+            ("Queued", 1),
+            ("Provisioning", 1),
+            ("Active", 1),
+            ("Retired", 1),
+        ],
+    )?;
+    expect(&known, "two", &[("Queued", 1)])
+}
+
+/// Retired is the end of an epoch; a new generation begins the next one at Queued.
+async fn a_spec_edit_starts_a_new_epoch(scene: Scene) -> Result<()> {
+    let (_host, trainers) = start(&scene).await?;
+    let dataset = scenario::create(
+        &scene.client,
+        object(&scene, "Dataset", "digits", json!({})),
+    )
+    .await?;
+    scenario::merge(
+        &scene.client,
+        &dataset,
+        Some("status"),
+        json!({"status": {"ready": true, "exhausted": true}}),
+    )
+    .await?;
+    let trainer = scenario::create_when_served(
+        &scene.client,
+        object(&scene, "Trainer", "one", json!({"dataset": "digits"})),
+    )
+    .await?;
+    trainers
+        .until("Retired", SOON, |known| is_in(known, "one", "Retired"))
+        .await?;
+    scenario::merge(
+        &scene.client,
+        &trainer,
+        None,
+        json!({"spec": {"rounds": 2}}),
+    )
+    .await?;
+    let again = |known: &Known| is_in(known, "one", "Retired") && phases(known, "one").len() == 8;
+    trainers.until("Retired again", SOON, again).await?;
+    let epoch =
+        |observed| ["Queued", "Provisioning", "Active", "Retired"].map(|phase| (phase, observed));
+    expect(&trainers.now(), "one", &[epoch(1), epoch(2)].concat())
+}
+
+/// A plugin that answers Queued for an Active trainer: nothing is written, and a user can find out why.
+async fn a_backward_answer_is_refused_and_shown(scene: Scene) -> Result<()> {
+    let (host, trainers) = start(&scene).await?;
+    let dataset = scenario::create(
+        &scene.client,
+        object(&scene, "Dataset", "digits", json!({})),
+    )
+    .await?;
+    scenario::merge(
+        &scene.client,
+        &dataset,
+        Some("status"),
+        json!({"status": {"ready": true}}),
+    )
+    .await?;
+    let rebel = json!({"dataset": "digits", "rebel": true});
+    let rebel =
+        scenario::create_when_served(&scene.client, object(&scene, "Trainer", "rebel", rebel))
+            .await?;
+    scenario::create(
+        &scene.client,
+        object(&scene, "Trainer", "calm", json!({"dataset": "digits"})),
+    )
+    .await?;
+    let active = |known: &Known| known.all(2, |trainer| phase(trainer) == "Active");
+    trainers.until("both Active", SOON, active).await?;
+    trainers
+        .holds("no backward move", Duration::from_secs(5), active)
+        .await?;
+    expect(
+        &trainers.now(),
+        "rebel",
+        &[("Queued", 1), ("Provisioning", 1), ("Active", 1)],
+    )?;
+
+    let explained = host
+        .explain_text("Trainer", Some(&scene.name), "rebel")
+        .await?;
+    for part in ["Backward", "Active", "Queued", "trainer"] {
+        ensure!(
+            explained.contains(part),
+            "explain does not name {part}:\n{explained}"
+        );
+    }
+    let events = View::open(&scene.client, "events.k8s.io/v1/Event", None).await?;
+    let about_rebel = |event: &Value| {
+        text(event, "/regarding/name") == "rebel"
+            && text(event, "/regarding/uid") == scenario::uid(&rebel)
+            && text(event, "/reason") == "Backward"
+            && text(event, "/type") == "Warning"
+    };
+    events
+        .until("a Warning on the object", SOON, |known| {
+            known.count(about_rebel) > 0
+        })
+        .await?;
+    ensure!(
+        events.now().count(about_rebel) <= 2,
+        "one refusal, one Event (or a series), not one for each try"
+    );
+    let metrics = host.metrics().await?;
+    let refused = metrics.lines().find(|line| {
+        line.starts_with("stagewright_guard_rejections_total") && line.contains("Backward")
+    });
+    ensure!(
+        refused.is_some(),
+        "no metric counts the refusal:\n{metrics}"
+    );
+
+    // The order has an end to every refusal: a spec edit makes the same answer legal.
+    scenario::merge(
+        &scene.client,
+        &rebel,
+        None,
+        json!({"spec": {"rebel": false}}),
+    )
+    .await?;
+    let second = |known: &Known| phases(known, "rebel").last() == Some(&("Active".to_owned(), 2));
+    trainers.until("Active in a new epoch", SOON, second).await
+}
