@@ -157,37 +157,33 @@ impl Shared {
             match verdict {
                 Verdict::Unchanged { mended } => progress.mended.extend(mended),
                 Verdict::Write(admitted) => {
-                    self.write(&target, admitted, subject, &mut progress)
-                        .await?
+                    match self.write(&target, admitted, &mut progress).await? {
+                        Some(response) => *subject = response,
+                        None => progress.deleted = true,
+                    }
                 }
             }
         }
         Ok(progress)
     }
 
-    /// One write of the subject; the response is the next version of it.
+    /// One write; the response is the next version of the object. None: it was deleted.
     async fn write(
         &self,
         target: &Target,
         admitted: Admitted,
-        subject: &mut Snapshot,
         progress: &mut Progress,
-    ) -> Result<(), Stop> {
+    ) -> Result<Option<Snapshot>, Stop> {
         progress.mended.extend_from_slice(admitted.mended());
-        match self
-            .committer
-            .commit(target, admitted)
-            .await
-            .map_err(Stop::Commit)?
-        {
+        let committed = self.committer.commit(target, admitted).await;
+        match committed.map_err(Stop::Commit)? {
             Committed::Object(response, took) => {
                 progress.stored |= took != Took::WithoutEffect;
                 self.take_in_answer(&response);
-                *subject = response;
+                Ok(Some(response))
             }
-            Committed::Deleted => progress.deleted = true,
+            Committed::Deleted => Ok(None),
         }
-        Ok(())
     }
 
     async fn apply_other(
@@ -274,19 +270,8 @@ impl Shared {
         match verdict {
             Verdict::Unchanged { mended } => progress.mended.extend(mended),
             Verdict::Write(admitted) => {
-                progress.mended.extend_from_slice(admitted.mended());
-                match self
-                    .committer
-                    .commit(target, admitted)
-                    .await
-                    .map_err(Stop::Commit)?
-                {
-                    Committed::Object(response, took) => {
-                        progress.stored |= took != Took::WithoutEffect;
-                        self.take_in_answer(&response);
-                    }
-                    Committed::Deleted => progress.stored = true,
-                }
+                let deleted = self.write(target, admitted, progress).await?.is_none();
+                progress.stored |= deleted;
             }
         }
         Ok(())
