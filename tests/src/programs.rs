@@ -170,6 +170,17 @@ fn build_stagewright() -> Result<PathBuf> {
         "--target-dir",
     ]);
     command.arg(&target).current_dir(workspace);
+    // What `cargo run` and `cargo test` say about this package is not for the build: some build scripts look at it, and would make
+    // cargo compile what rests on them again, each time.
+    for (name, _) in std::env::vars_os() {
+        let ours = |prefix: &&str| name.to_str().is_some_and(|name| name.starts_with(prefix));
+        if ["CARGO_MANIFEST_", "CARGO_PKG_"]
+            .iter()
+            .any(|prefix| ours(prefix))
+        {
+            command.env_remove(&name);
+        }
+    }
     // It takes a minute after a change: cargo's progress is for people, its errors for everybody.
     if !std::io::stderr().is_terminal() {
         command.arg("--quiet");
