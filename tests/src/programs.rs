@@ -173,11 +173,8 @@ fn build_stagewright() -> Result<PathBuf> {
     // What `cargo run` and `cargo test` say about this package is not for the build: some build scripts look at it, and would make
     // cargo compile what rests on them again, each time.
     for (name, _) in std::env::vars_os() {
-        let ours = |prefix: &&str| name.to_str().is_some_and(|name| name.starts_with(prefix));
-        if ["CARGO_MANIFEST_", "CARGO_PKG_"]
-            .iter()
-            .any(|prefix| ours(prefix))
-        {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_MANIFEST_") || text.starts_with("CARGO_PKG_") {
             command.env_remove(&name);
         }
     }
