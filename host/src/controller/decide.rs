@@ -110,6 +110,10 @@ fn ask(shared: &Arc<Shared>, run: Run, runtime: &tokio::runtime::Handle) -> Verd
                     stage,
                     since: candidate.since,
                 };
+                // The server would make the same of it once more, so it is left until somebody else changes the object.
+                if run.partly.as_ref() == Some(&stage.stage) {
+                    return Verdict::Settled(Outcome::WithoutEffect(stage, run.version));
+                }
                 let due = pause(&run, &stage).map_or(due, |until| due.max(until));
                 if due > now {
                     return Verdict::Settled(Outcome::Wait(stage, due));

@@ -27,6 +27,8 @@ enum Stop {
 struct Progress {
     /// Something was stored.
     stored: bool,
+    /// The server stored something else of the subject than was meant: it normalised, pruned, or a policy rewrote.
+    partly: bool,
     /// The subject was deleted, as far as the server lets us.
     deleted: bool,
     mended: Vec<Mend>,
@@ -50,10 +52,10 @@ impl Shared {
                 if !self.options.dry_run {
                     self.announce(&newest, &effects, progress.stored || progress.deleted);
                 }
-                if progress.stored && !progress.deleted {
-                    Outcome::Stored(stage)
-                } else {
-                    Outcome::WithoutEffect(stage, newest.version())
+                match (progress.stored && !progress.deleted, progress.partly) {
+                    (true, false) => Outcome::Stored(stage),
+                    (true, true) => Outcome::Partly(stage),
+                    (false, _) => Outcome::WithoutEffect(stage, newest.version()),
                 }
             }
             Err(Stop::Unclaimed) => Outcome::Unclaimed,
@@ -179,6 +181,7 @@ impl Shared {
         match committed.map_err(Stop::Commit)? {
             Committed::Object(response, took) => {
                 progress.stored |= took != Took::WithoutEffect;
+                progress.partly |= matches!(took, Took::Partly(_));
                 self.take_in_answer(&response);
                 Ok(Some(response))
             }

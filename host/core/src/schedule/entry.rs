@@ -96,6 +96,8 @@ pub(super) struct Entry {
     pub(super) inert: bool,
     /// A run found no body and cannot go on without.
     pub(super) needs_body: bool,
+    /// The stage of which the server last stored something else than was meant.
+    pub(super) partly: Option<String>,
     pub(super) failure: Option<Failure>,
     /// Whether the body is worth keeping while the object is not ours, since it soon may be.
     keep_body: bool,
@@ -124,6 +126,7 @@ impl Entry {
             dirty: true,
             inert: false,
             needs_body: false,
+            partly: None,
             failure: None,
             state: State::Undecided,
             outdated: None,
@@ -220,11 +223,19 @@ impl Entry {
                 Some(due.max(now))
             }
             Outcome::Stored(stage) => {
+                self.partly = None;
+                self.remember(stage, now);
+                self.rest(State::Undecided);
+                self.ask(now)
+            }
+            Outcome::Partly(stage) => {
+                self.partly = Some(stage.stage.clone());
                 self.remember(stage, now);
                 self.rest(State::Undecided);
                 self.ask(now)
             }
             Outcome::WithoutEffect(stage, _) => {
+                self.partly = None;
                 self.remember(stage, now);
                 self.inert = !changed_meanwhile;
                 self.rest(State::WithoutEffect)

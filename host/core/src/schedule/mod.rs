@@ -99,6 +99,8 @@ pub struct Run {
     pub snapshot: Option<Snapshot>,
     /// A stage that was played in this stay already, and when it may be played again.
     pub pause: Option<(Played, Time)>,
+    /// The stage of which the server last stored something else than was meant.
+    pub partly: Option<String>,
     /// The last refusal, for the `failure` fact.
     pub failure: Option<Failure>,
 }
@@ -129,6 +131,8 @@ pub enum Outcome {
     Wait(Played, Time),
     /// The stage was played and stored; the response went through [`Schedule::observe`].
     Stored(Played),
+    /// Stored, but the server made something else of it. Played again at once it would come to the same.
+    Partly(Played),
     /// The play changes nothing, or the server stored nothing of it: quiet until somebody else changes the object. With the
     /// newest version that is our own doing.
     WithoutEffect(Played, ResourceVersion),
@@ -290,6 +294,7 @@ impl Schedule {
                 candidates: std::sync::Arc::clone(&entry.candidates),
                 snapshot,
                 pause: entry.pause(),
+                partly: entry.partly.clone(),
                 failure: entry.failure.clone(),
                 key,
             });

@@ -404,3 +404,38 @@ fn what_went_is_forgotten_with_its_turn() {
     assert!(schedule.forget(&key(), Some(&uid())));
     assert_eq!((schedule.len(), schedule.next_due()), (0, None));
 }
+
+#[test]
+fn what_the_server_makes_something_else_of_is_told_to_the_next_run() {
+    let mut schedule = waiting(NOW);
+    let run = schedule.start(NOW).unwrap();
+    observe(&mut schedule, &pod("u", 2, json!({})), "rewritten", NOW);
+    schedule.finish(
+        &run.key,
+        &run.uid,
+        None,
+        Outcome::Partly(stage("start")),
+        NOW,
+    );
+    let run = schedule.start(NOW).unwrap();
+    assert_eq!(run.partly.as_deref(), Some("start"));
+    schedule.finish(
+        &run.key,
+        &run.uid,
+        None,
+        Outcome::WithoutEffect(stage("start"), run.version),
+        NOW,
+    );
+    assert_eq!(schedule.next_due(), None);
+    observe(
+        &mut schedule,
+        &pod("u", 3, json!({"by": "a user"})),
+        "rewritten",
+        after(5),
+    );
+    assert_eq!(
+        schedule.start(after(5)).unwrap().partly,
+        None,
+        "a change by somebody else is a new chance"
+    );
+}
