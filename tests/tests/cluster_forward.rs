@@ -32,11 +32,16 @@ fn profile(scene: &Scene, profile: &str) -> Vec<String> {
     arguments
 }
 
+/// One of the scenario's four nodes.
+fn node_name(scene: &Scene, number: usize) -> String {
+    format!("{}-{}", scene.name, number % 4)
+}
+
 /// The pods of one round, over four nodes. The image tells one round's pod from its namesakes.
 fn pods(scene: &Scene, numbers: impl Iterator<Item = usize>, round: usize) -> Vec<Value> {
     numbers
         .map(|number| {
-            let mut pod = pod(&scene.name, &format!("pod-{number}"), &format!("forward-{}", number % 4));
+            let mut pod = pod(&scene.name, &format!("pod-{number}"), &node_name(scene, number));
             scenario::set(&mut pod, "spec", "containers", serde_json::json!([{"name": format!("main-{round}"), "image": format!("example.com/round:{round}")}]));
             pod
         })
@@ -50,7 +55,7 @@ async fn fast_then_general_over_the_same_pods_never_moves_one_backward(scene: Sc
     let second = scene.host(&profile(&scene, "general")).await?;
     let mut first: Host = scene.host(&profile(&scene, "fast")).await?;
     for number in 0..4 {
-        scene.ready_node(&format!("forward-{number}")).await?;
+        scene.ready_node(&node_name(&scene, number)).await?;
     }
     let view = View::open(&scene.client, "v1/Pod", Some(&scene.name)).await?;
     let mut current = scenario::create_all(&scene.client, pods(&scene, 0..PODS, 0)).await?;
@@ -133,18 +138,14 @@ async fn late_news(scene: &Scene, tamper: Tamper) -> Result<Vec<Move>> {
     let general = profile(scene, "general");
     let _general = Host::start_with(&scene.plane, proxy.kubeconfig(), &general).await?;
     for number in 0..4 {
-        scene.ready_node(&format!("forward-{number}")).await?;
+        scene.ready_node(&node_name(scene, number)).await?;
     }
     // The late host has its nodes too, or it would not concern itself with their pods.
     tokio::time::sleep(Duration::from_secs(5)).await;
     let view = View::open(&scene.client, "v1/Pod", Some(&scene.name)).await?;
     let delays = [("pod-create", 1), ("pod-ready", 1)];
     let objects = (0..PODS).map(|number| {
-        scene.pod_with_delays(
-            &format!("pod-{number}"),
-            &format!("forward-{}", number % 4),
-            &delays,
-        )
+        scene.pod_with_delays(&format!("pod-{number}"), &node_name(scene, number), &delays)
     });
     scenario::create_all(&scene.client, objects).await?;
     view.until("all Running", SOON, |known| {

@@ -1,5 +1,5 @@
-//! The life of a Trainer: Queued → Provisioning → Active → Retired, once for each generation of its spec. It waits for the Dataset
-//! that it names: to be ready, before it is provisioned; to be exhausted, before it retires.
+//! The life of a Trainer: Queued → Provisioning → Active → Retired. A new generation of its spec begins again at Queued, unless
+//! it is retired. It waits for the Dataset that it names: to be ready, before it is provisioned; to be exhausted, before it retires.
 //!
 //! A trainer with `spec.rebel: true` tries to go back from Active to Queued, which its order forbids.
 
