@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -64,8 +65,10 @@ enum Controller {
 impl Controller {
     async fn start(who: Who, plane: &ControlPlane) -> Result<Self> {
         Ok(match who {
-            Who::Kwok => Self::Kwok(Kwok::start(plane, Version::V08, &STAGES, &[LEASES]).await?),
-            Who::Stagewright => Self::Stagewright(Host::start(plane, &[LEASES]).await?),
+            Who::Kwok => {
+                Self::Kwok(Kwok::start(plane, Version::V08, &STAGES, &[LEASES, CIDR]).await?)
+            }
+            Who::Stagewright => Self::Stagewright(Host::start(plane, &[LEASES, CIDR]).await?),
         })
     }
 
@@ -94,6 +97,8 @@ const STAGES: [&str; 3] = [
 ];
 /// As its deployments have it.
 const LEASES: &str = "--node-lease-duration-seconds=40";
+/// Room for every load; kwok's default has 254 addresses.
+const CIDR: &str = "--cidr=10.0.0.0/8";
 
 /// The numbers of one load, run once.
 #[derive(Debug, Default)]
@@ -172,11 +177,11 @@ struct Nodes {
 
 impl Nodes {
     async fn create(client: &Client, count: usize) -> Result<Self> {
-        let nodes = scenario::create_all(
-            client,
-            (0..count).map(|number| node(&format!("bench-{number}"), "bench")),
-        )
-        .await?;
+        // Names of their own for each run: the last one's leases are still there, and not yet run out.
+        static RUNS: AtomicUsize = AtomicUsize::new(0);
+        let run = RUNS.fetch_add(1, Ordering::Relaxed);
+        let nodes = (0..count).map(|number| node(&format!("bench-{run}-{number}"), "bench"));
+        let nodes = scenario::create_all(client, nodes).await?;
         Ok(Self {
             client: client.clone(),
             nodes,
@@ -270,13 +275,16 @@ async fn create_pods(
     count: usize,
     rate: Option<usize>,
 ) -> Result<Vec<Value>> {
+    // A name of its own for each pod: kwok writes by name, and may still have something to say to the last load's.
+    static LOADS: AtomicUsize = AtomicUsize::new(0);
+    let prefix = format!("load-{}", LOADS.fetch_add(1, Ordering::Relaxed));
     let pod = |number: usize| {
         let node = nodes
             .nodes
             .get(number % nodes.nodes.len())
             .map(name)
             .unwrap_or_default();
-        scenario::pod("default", &format!("pod-{number}"), node)
+        scenario::pod("default", &format!("{prefix}-{number}"), node)
     };
     let Some(rate) = rate else {
         return scenario::create_all(client, (0..count).map(pod)).await;
@@ -351,10 +359,14 @@ async fn idle(
         Some("kube-node-lease"),
     )
     .await?;
+    let held = |known: &Known| {
+        nodes
+            .nodes
+            .iter()
+            .all(|node| known.get(name(node)).is_some())
+    };
     leases
-        .until("a lease for each node", PATIENCE, |known| {
-            known.len() >= options.idle_nodes
-        })
+        .until("a lease for each node", PATIENCE, held)
         .await?;
     let (cpu, seen) = (controller.cpu()?, leases.now().history.len());
     tokio::time::sleep(Duration::from_secs(options.idle_seconds)).await;

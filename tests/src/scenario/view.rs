@@ -85,6 +85,14 @@ impl Known {
         }
         let mut text = format!("{} objects, by phase {phases:?}", self.len());
         for object in self.objects.values().take(2) {
+            let mut object = Value::clone(object);
+            // The longest part, and the least telling.
+            if let Some(metadata) = object
+                .pointer_mut("/metadata")
+                .and_then(Value::as_object_mut)
+            {
+                metadata.remove("managedFields");
+            }
             let _ = write!(text, "\n{object}");
         }
         text
