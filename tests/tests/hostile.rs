@@ -233,6 +233,29 @@ fn a_warm_instance_that_grows_is_retired_before_it_starves() {
 }
 
 #[test]
+fn a_warm_instance_that_remembers_is_found_out_and_isolated() {
+    let plugin = load(&json!({"behave": "decide-remembers", "dear": true})).unwrap();
+    let told: Vec<String> = (0..200)
+        .flat_map(|_| {
+            let mut session = plugin.session().unwrap();
+            session.decide(&pod("Pending"), &context()).unwrap();
+            session.logs()
+        })
+        .map(|line| line.message)
+        .collect();
+    assert!(plugin.is_impure());
+    assert_eq!(plugin.isolation(), Isolation::Fresh);
+    assert!(
+        told.len() == 1 && told[0].contains("plugin hostile 0.1.0 answers other"),
+        "{told:?}"
+    );
+    for _ in 0..3 {
+        let note = "call 0".to_owned();
+        assert_eq!(decide(&plugin), Ok(Answer::Idle { note }));
+    }
+}
+
+#[test]
 fn many_threads_share_a_plugin() {
     let plugin = neighbour();
     std::thread::scope(|scope| {

@@ -1,6 +1,7 @@
 //! The threads that ask the plugins. They take turns from the schedule, and hand what is to be written to the runtime.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use stagewright_core::description::{FactName, Subject};
 use stagewright_core::interface::{Answer, Context, Effect};
@@ -11,7 +12,7 @@ use stagewright_core::{due, json};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{Brain, Shared, node_of};
-use crate::plugin::{CallError, Plugin, Session};
+use crate::plugin::{CallError, Level, LogLine, Plugin, Session};
 
 /// A play whose effects are to be carried out.
 pub(super) struct Play {
@@ -91,6 +92,7 @@ fn ask(shared: &Arc<Shared>, run: Run, runtime: &tokio::runtime::Handle) -> Verd
         let asked = std::time::Instant::now();
         let answer = session.decide(&candidate.reads, &context);
         shared.metrics.decide_took(plugin.name(), asked.elapsed());
+        shared.tell(&run, plugin, &mut session);
         shared
             .metrics
             .decided(plugin.name(), &answer, session.fuel_used());
@@ -111,7 +113,7 @@ fn ask(shared: &Arc<Shared>, run: Run, runtime: &tokio::runtime::Handle) -> Verd
                     since: candidate.since,
                 };
                 // The server would make the same of it once more, so it is left until somebody else changes the object.
-                if run.partly.as_ref() == Some(&stage.stage) {
+                if run.remade.as_ref() == Some(&stage) {
                     return Verdict::Settled(Outcome::WithoutEffect(stage, run.version));
                 }
                 let due = pause(&run, &stage).map_or(due, |until| due.max(until));
@@ -177,6 +179,7 @@ fn play(
         None => subject.body().to_string(),
     };
     let effects = session.play(&stage.stage, &object, &context);
+    shared.tell(&run, plugin, &mut session);
     shared
         .metrics
         .played(plugin.name(), &stage.stage, &effects, session.fuel_used());
@@ -315,6 +318,28 @@ fn addresses(
 }
 
 impl Shared {
+    /// What the plugin logged, in our log, as far as there is room for it.
+    fn tell(&self, run: &Run, plugin: &Plugin, session: &mut Session<'_>) {
+        for LogLine { level, message } in session.logs() {
+            let (plugin, object) = (plugin.name(), &run.key);
+            let room = |left: u32| left.checked_sub(1);
+            if self
+                .lines
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, room)
+                .is_err()
+            {
+                self.metrics.line_dropped(plugin);
+                continue;
+            }
+            match level {
+                Level::Debug => tracing::debug!(plugin, %object, message, "logged"),
+                Level::Info => tracing::info!(plugin, %object, message, "logged"),
+                Level::Warn => tracing::warn!(plugin, %object, message, "logged"),
+                Level::Error => tracing::error!(plugin, %object, message, "logged"),
+            }
+        }
+    }
+
     /// A plugin failed on an object: it is held, and asked again after a while; no other plugin gets it.
     fn plugin_failed(&self, run: &Run, plugin: &Plugin, stage: &str, error: &CallError) -> Outcome {
         let failure = Failure {

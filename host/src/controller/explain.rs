@@ -198,7 +198,7 @@ impl Shared {
             candidates: candidates.to_vec().into(),
             snapshot: Some(snapshot.clone()),
             pause: None,
-            partly: None,
+            remade: None,
             failure: standing.and_then(|standing| standing.failure.clone()),
         };
         let mut taken = false;

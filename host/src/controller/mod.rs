@@ -14,7 +14,7 @@ mod start;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
@@ -39,6 +39,9 @@ use kinds::Kinds;
 pub use kinds::OrderConflict;
 use pods::Pods;
 pub use start::{Controller, Parts};
+
+/// Lines of plugins that the log takes in a second.
+const LINES: u32 = 100;
 
 /// What the command line decides.
 #[derive(Debug, Clone)]
@@ -85,6 +88,8 @@ pub(crate) struct Shared {
     selected: watch::Sender<BTreeMap<Arc<str>, Uid>>,
     writes: Arc<Semaphore>,
     tasks: TaskTracker,
+    /// Lines that plugins may still log in this second.
+    lines: AtomicU32,
     options: Options,
 }
 
@@ -234,6 +239,26 @@ impl Shared {
                 &mend.to_string(),
             );
         }
+    }
+
+    /// The server stored something else at these pointers: nothing is wrong with the play, but a user will ask.
+    fn note_lost(&self, run: &Run, candidate: &Candidate, stage: &str, pointers: &[String]) {
+        if pointers.is_empty() {
+            return;
+        }
+        let message = format!(
+            "without effect at {}: the API server stored something else there; look for what the schema does not have, and for admission policies",
+            pointers.join(", ")
+        );
+        let plugin = self.plugin_name(candidate.plugin);
+        self.note(
+            run,
+            plugin,
+            stage,
+            NoteKind::Remade,
+            "StoredInPart",
+            &message,
+        );
     }
 
     fn note(

@@ -27,8 +27,10 @@ enum Stop {
 struct Progress {
     /// Something was stored.
     stored: bool,
-    /// The server stored something else of the subject than was meant: it normalised, pruned, or a policy rewrote.
-    partly: bool,
+    /// The server stored the last write in other words than it was meant.
+    remade: bool,
+    /// What the server stored something else at than was meant: the schema pruned it, or a policy rewrote it.
+    lost: Vec<String>,
     /// The subject was deleted, as far as the server lets us.
     deleted: bool,
     mended: Vec<Mend>,
@@ -52,9 +54,10 @@ impl Shared {
                 if !self.options.dry_run {
                     self.announce(&newest, &effects, progress.stored || progress.deleted);
                 }
-                match (progress.stored && !progress.deleted, progress.partly) {
+                self.note_lost(&run, &candidate, &stage.stage, &progress.lost);
+                match (progress.stored && !progress.deleted, progress.remade) {
                     (true, false) => Outcome::Stored(stage),
-                    (true, true) => Outcome::Partly(stage),
+                    (true, true) => Outcome::Remade(stage, newest.version()),
                     (false, _) => Outcome::WithoutEffect(stage, newest.version()),
                 }
             }
@@ -181,7 +184,10 @@ impl Shared {
         match committed.map_err(Stop::Commit)? {
             Committed::Object(response, took) => {
                 progress.stored |= took != Took::WithoutEffect;
-                progress.partly |= matches!(took, Took::Partly(_));
+                progress.remade |= matches!(took, Took::Normalised | Took::Partly(_));
+                if let Took::Partly(pointers) = took {
+                    progress.lost.extend(pointers);
+                }
                 self.take_in_answer(&response);
                 Ok(Some(response))
             }

@@ -1,7 +1,7 @@
 //! Bringing the controller up, in the order that safety asks for, and down.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
@@ -18,7 +18,7 @@ use tokio_util::task::TaskTracker;
 use super::intake::Listing;
 use super::kinds::{Kinds, OrderConflict};
 use super::pods::Pods;
-use super::{Brain, Options, Shared, decide, is_lease};
+use super::{Brain, LINES, Options, Shared, decide, is_lease};
 use crate::clock::Clock;
 use crate::commit::Committer;
 use crate::discovery::{self, Target};
@@ -105,6 +105,7 @@ impl Controller {
             selected: watch::Sender::default(),
             writes: Arc::new(Semaphore::new(parts.options.writes)),
             tasks: TaskTracker::new(),
+            lines: AtomicU32::new(LINES),
             options: parts.options,
         };
         let runtime = tokio::runtime::Handle::current();
@@ -327,6 +328,7 @@ impl Controller {
                         self.shared.node_changed(&node, change, now);
                     }
                     self.shared.gauge();
+                    self.shared.lines.store(LINES, Ordering::Relaxed);
                 }
                 () = stop.cancelled() => return,
             }

@@ -27,6 +27,7 @@ pub struct Metrics {
     unfollowable: Family<ByKind, Counter>,
     restarts: Family<ByKindAndReason, Counter>,
     objects: Family<ByKind, Gauge>,
+    lines_dropped: Family<ByPlugin, Counter>,
     lag: Histogram,
     queue: Gauge,
     running: Gauge,
@@ -94,6 +95,7 @@ impl Metrics {
             unfollowable,
             restarts,
             objects,
+            lines_dropped,
             lag,
             queue,
             running,
@@ -142,6 +144,11 @@ impl Metrics {
             restarts.clone(),
         );
         r.register("cache_objects", "Objects followed", objects.clone());
+        r.register(
+            "plugin_log_lines_dropped",
+            "Lines of plugins that were too many for the log",
+            lines_dropped.clone(),
+        );
         r.register_with_unit(
             "stage_lag",
             "Time from a turn's due time to its start",
@@ -188,6 +195,7 @@ impl Metrics {
             unfollowable: Family::default(),
             restarts: Family::default(),
             objects: Family::default(),
+            lines_dropped: Family::default(),
             lag: Histogram::new(exponential_buckets(0.001, 2.0, 18)),
             queue: Gauge::default(),
             running: Gauge::default(),
@@ -275,6 +283,15 @@ impl Metrics {
             .get_or_create(&ByRule {
                 plugin: plugin.into(),
                 rule,
+            })
+            .inc();
+    }
+
+    /// A plugin's line did not make it into the log.
+    pub fn line_dropped(&self, plugin: &str) {
+        self.lines_dropped
+            .get_or_create(&ByPlugin {
+                plugin: plugin.into(),
             })
             .inc();
     }

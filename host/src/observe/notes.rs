@@ -19,6 +19,8 @@ pub enum NoteKind {
     Refused,
     /// Bookkeeping was mended in what a plugin wanted.
     Mended,
+    /// The API server stored something else than a plugin wanted.
+    Remade,
 }
 
 impl NoteKind {
@@ -28,6 +30,7 @@ impl NoteKind {
         match self {
             Self::Refused => "Refused",
             Self::Mended => "Mended",
+            Self::Remade => "Remade",
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -28,6 +29,10 @@ pub struct Plugin {
     pub(super) identity: Identity,
     pub(super) description: Description,
     pub(super) idle: Mutex<Vec<Instance>>,
+    /// Answers of used instances so far.
+    pub(super) asked: AtomicU32,
+    /// A used instance was seen to answer other than a new one.
+    pub(super) impure: AtomicBool,
     digest: String,
     report: LoadReport,
 }
@@ -112,6 +117,8 @@ impl Plugin {
             identity,
             description,
             idle,
+            asked: AtomicU32::new(0),
+            impure: AtomicBool::new(false),
             digest,
             report,
         };
@@ -146,7 +153,16 @@ impl Plugin {
     /// Whether sessions share instances.
     #[must_use]
     pub fn isolation(&self) -> Isolation {
+        if self.is_impure() {
+            return Isolation::Fresh;
+        }
         self.report.isolation
+    }
+
+    /// Whether a used instance was seen to answer other than a new one.
+    #[must_use]
+    pub fn is_impure(&self) -> bool {
+        self.impure.load(Ordering::Relaxed)
     }
 
     /// What loading found out.

@@ -1,5 +1,7 @@
 //! An instance for one object: a decision, and the play that follows at once.
 
+use std::sync::atomic::Ordering;
+
 use stagewright_core::interface::{Answer, Context, Effect};
 
 use super::config;
@@ -11,6 +13,8 @@ use super::load::{Isolation, Plugin};
 
 /// Idle instances kept of one plugin: as many as deciding threads are likely to want at once.
 const IDLE: usize = 4;
+/// One in so many answers of used instances is compared with a new instance's.
+const SAMPLE: u32 = 100;
 
 /// An instance, for as long as one object is looked at.
 pub struct Session<'p> {
@@ -42,6 +46,38 @@ impl<'p> Session<'p> {
     /// # Errors
     /// If the call does not end in an answer that means something: a stage that the description declares, a finite time.
     pub fn decide(&mut self, object: &str, context: &Context) -> Result<Answer, CallError> {
+        let used = self.instance.as_ref().is_some_and(Instance::is_used);
+        let answer = self.ask(object, context)?;
+        if used && self.plugin.asked.fetch_add(1, Ordering::Relaxed) % SAMPLE == SAMPLE - 1 {
+            return self.compared(&answer, object, context);
+        }
+        Ok(answer)
+    }
+
+    /// A used instance must say what a new one says: else something of one object shows in what is said of another. The plugin then
+    /// gets a new instance for each object, whatever that costs. The new one's answer is the one that counts.
+    fn compared(
+        &mut self,
+        answer: &Answer,
+        object: &str,
+        context: &Context,
+    ) -> Result<Answer, CallError> {
+        self.instance = None;
+        let fresh = self.ask(object, context)?;
+        if fresh != *answer && !self.plugin.impure.swap(true, Ordering::Relaxed) {
+            let message = format!(
+                "a used instance of {} answers other than a new one; it gets a new one for each object from now on",
+                self.plugin.identity
+            );
+            self.lines.push(LogLine {
+                level: Level::Warn,
+                message,
+            });
+        }
+        Ok(fresh)
+    }
+
+    fn ask(&mut self, object: &str, context: &Context) -> Result<Answer, CallError> {
         let limits = self.plugin.engine.limits();
         let answer = self.call("decide", |instance| {
             instance.decide(limits, object, context)

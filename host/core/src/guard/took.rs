@@ -11,8 +11,10 @@ use crate::time::Time;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Took {
-    /// As meant.
+    /// As meant, to the letter.
     Stored,
+    /// As meant, in the server's words: defaults filled in, amounts and times written its own way.
+    Normalised,
     /// But for these pointers: pruned, or rewritten by admission.
     Partly(Vec<String>),
     /// Nothing of it: the same would come of a repetition.
@@ -36,7 +38,7 @@ impl Meant {
         if self.version == Some(response.version()) {
             return Took::WithoutEffect;
         }
-        let (mut differing, mut moved) = (Vec::new(), false);
+        let (mut differing, mut moved, mut literal) = (Vec::new(), false, true);
         for at in changed_pointers(&self.before, &self.after)
             .iter()
             .map(pointer)
@@ -44,12 +46,14 @@ impl Meant {
             let [was, wanted, is] =
                 [&self.before, &self.after, response.body()].map(|tree| tree.pointer(&at));
             moved |= !same(was, is);
+            literal &= same(wanted, is);
             if !is_stored(wanted, is) {
                 differing.push(at);
             }
         }
         match (differing.is_empty(), moved) {
-            (true, _) => Took::Stored,
+            (true, _) if literal => Took::Stored,
+            (true, _) => Took::Normalised,
             (false, true) => Took::Partly(differing),
             (false, false) => Took::WithoutEffect,
         }

@@ -96,8 +96,8 @@ pub(super) struct Entry {
     pub(super) inert: bool,
     /// A run found no body and cannot go on without.
     pub(super) needs_body: bool,
-    /// The stage of which the server last stored something else than was meant.
-    pub(super) partly: Option<String>,
+    /// The version in which the server stored something else than the last play meant.
+    pub(super) remade: Option<ResourceVersion>,
     pub(super) failure: Option<Failure>,
     /// Whether the body is worth keeping while the object is not ours, since it soon may be.
     keep_body: bool,
@@ -126,7 +126,7 @@ impl Entry {
             dirty: true,
             inert: false,
             needs_body: false,
-            partly: None,
+            remade: None,
             failure: None,
             state: State::Undecided,
             outdated: None,
@@ -223,19 +223,17 @@ impl Entry {
                 Some(due.max(now))
             }
             Outcome::Stored(stage) => {
-                self.partly = None;
                 self.remember(stage, now);
                 self.rest(State::Undecided);
                 self.ask(now)
             }
-            Outcome::Partly(stage) => {
-                self.partly = Some(stage.stage.clone());
+            Outcome::Remade(stage, version) => {
                 self.remember(stage, now);
+                self.remade = Some(version);
                 self.rest(State::Undecided);
                 self.ask(now)
             }
             Outcome::WithoutEffect(stage, _) => {
-                self.partly = None;
                 self.remember(stage, now);
                 self.inert = !changed_meanwhile;
                 self.rest(State::WithoutEffect)
@@ -323,6 +321,7 @@ impl Entry {
             0
         };
         self.failure = None;
+        self.remade = None;
         self.last = Some((stage, now));
     }
 
@@ -339,6 +338,15 @@ impl Entry {
             last.clone(),
             *at + REPEATED.delay(self.repeats, self.chance()),
         ))
+    }
+
+    /// The last play, while the object is as the server remade it.
+    pub(super) fn remade(&self) -> Option<Played> {
+        let (last, _) = self
+            .last
+            .as_ref()
+            .filter(|_| self.remade == Some(self.version))?;
+        Some(last.clone())
     }
 
     pub(super) fn standing(&self, next: Option<Time>) -> Standing {

@@ -99,8 +99,8 @@ pub struct Run {
     pub snapshot: Option<Snapshot>,
     /// A stage that was played in this stay already, and when it may be played again.
     pub pause: Option<(Played, Time)>,
-    /// The stage of which the server last stored something else than was meant.
-    pub partly: Option<String>,
+    /// The last play, if the server stored something else than it meant and nobody has changed the object since.
+    pub remade: Option<Played>,
     /// The last refusal, for the `failure` fact.
     pub failure: Option<Failure>,
 }
@@ -131,8 +131,8 @@ pub enum Outcome {
     Wait(Played, Time),
     /// The stage was played and stored; the response went through [`Schedule::observe`].
     Stored(Played),
-    /// Stored, but the server made something else of it. Played again at once it would come to the same.
-    Partly(Played),
+    /// Stored, but the server made something else of it, in this version. Played on that it would come to the same.
+    Remade(Played, ResourceVersion),
     /// The play changes nothing, or the server stored nothing of it: quiet until somebody else changes the object. With the
     /// newest version that is our own doing.
     WithoutEffect(Played, ResourceVersion),
@@ -261,6 +261,7 @@ impl Schedule {
         if let Some(entry) = self.entries.get_mut(key) {
             entry.dirty = true;
             entry.inert = false;
+            entry.remade = None;
             let due = self.queue.due_at(key).map_or(at, |due| due.min(at));
             self.queue.push(key.clone(), due);
         }
@@ -294,7 +295,7 @@ impl Schedule {
                 candidates: std::sync::Arc::clone(&entry.candidates),
                 snapshot,
                 pause: entry.pause(),
-                partly: entry.partly.clone(),
+                remade: entry.remade(),
                 failure: entry.failure.clone(),
                 key,
             });

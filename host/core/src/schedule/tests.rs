@@ -414,11 +414,11 @@ fn what_the_server_makes_something_else_of_is_told_to_the_next_run() {
         &run.key,
         &run.uid,
         None,
-        Outcome::Partly(stage("start")),
+        Outcome::Remade(stage("start"), version(2)),
         NOW,
     );
     let run = schedule.start(NOW).unwrap();
-    assert_eq!(run.partly.as_deref(), Some("start"));
+    assert_eq!(run.remade, Some(stage("start")));
     schedule.finish(
         &run.key,
         &run.uid,
@@ -434,7 +434,7 @@ fn what_the_server_makes_something_else_of_is_told_to_the_next_run() {
         after(5),
     );
     assert_eq!(
-        schedule.start(after(5)).unwrap().partly,
+        schedule.start(after(5)).unwrap().remade,
         None,
         "a change by somebody else is a new chance"
     );

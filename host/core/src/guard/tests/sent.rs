@@ -221,7 +221,7 @@ fn the_response_says_whether_it_took() {
         response["status"]["podIPs"] = json!([]);
         response["metadata"]["generation"] = json!(2);
     });
-    assert_eq!(normalised, Took::Stored);
+    assert_eq!(normalised, Took::Normalised);
     let partly = answer(&|response| response["status"]["phase"] = json!("Pending"));
     assert_eq!(partly, Took::Partly(vec!["/status/phase".to_owned()]));
     assert_eq!(
@@ -239,9 +239,9 @@ fn amounts_are_the_same_in_other_words() {
     let bench = Bench::built_in("v1/Node");
     let node = json!({"metadata": {"name": "n", "uid": "u", "resourceVersion": "7"}, "status": {}});
     for (wanted, is, expected) in [
-        ("1024Mi", "1Gi", Took::Stored),
-        ("0.5", "500m", Took::Stored),
-        ("1000", "1k", Took::Stored),
+        ("1024Mi", "1Gi", Took::Normalised),
+        ("0.5", "500m", Took::Normalised),
+        ("1000", "1k", Took::Normalised),
         (
             "1",
             "2",
