@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
-pub use config::RunConfig;
+pub use config::{HostConfig, RunConfig};
 
 /// The exit code of a command line that cannot be carried out (`EX_USAGE`).
 pub const EXIT_USAGE: u8 = 64;

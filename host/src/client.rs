@@ -8,7 +8,7 @@ pub mod wire;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use kube::client::ClientBuilder;
+use kube::client::{Body, ClientBuilder};
 
 use crate::args::ClientArgs;
 use crate::clock::Clock;
@@ -126,4 +126,17 @@ pub async fn connect_counted(
     Ok(builder
         .with_layer(&layer::ObserveLayer::new(clock.clone(), requests.clone()))
         .build())
+}
+
+/// A client to an API server in this process. The clock learns from its answers as from any other's.
+pub fn in_process<S, B>(server: S, clock: &Clock, requests: &Requests) -> kube::Client
+where
+    S: tower::Service<http::Request<Body>, Response = http::Response<B>> + Send + 'static,
+    S::Future: Send,
+    S::Error: Into<tower::BoxError>,
+    B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
+    B::Error: Into<tower::BoxError>,
+{
+    let layer = layer::ObserveLayer::new(clock.clone(), requests.clone());
+    kube::Client::new(tower::Layer::layer(&layer, server), "default")
 }

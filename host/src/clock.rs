@@ -17,7 +17,23 @@ const DRIFT: i64 = 10_000;
 
 /// The API server's clock, as far as it is known. Clones share what they learn.
 #[derive(Debug, Clone, Default)]
-pub struct Clock(Arc<Mutex<Offset>>);
+pub struct Clock {
+    local: Local,
+    offset: Arc<Mutex<Offset>>,
+}
+
+/// The clock on the wall.
+#[derive(Debug, Clone, Copy, Default)]
+enum Local {
+    /// The machine's.
+    #[default]
+    Machine,
+    /// Tokio's, which showed `time` at `origin`: it can be paused.
+    Tokio {
+        time: i64,
+        origin: tokio::time::Instant,
+    },
+}
 
 /// What is to be added to the machine's time: some value between the two bounds.
 #[derive(Debug, Clone, Copy, Default)]
@@ -40,33 +56,53 @@ impl Clock {
         Self::default()
     }
 
+    /// A clock that shows `time` now and goes on as tokio's time does, which a simulation pauses and moves. A machine whose clock is
+    /// wrong is one that is started at another time.
+    #[must_use]
+    pub fn on_tokio(time: Time) -> Self {
+        let origin = tokio::time::Instant::now();
+        Self {
+            local: Local::Tokio {
+                time: time.0,
+                origin,
+            },
+            ..Self::default()
+        }
+    }
+
     /// The server's time.
     #[must_use]
     pub fn now(&self) -> Time {
-        let local = local_now();
-        Time(local.saturating_add(self.0.lock().value()))
+        Time(self.local().saturating_add(self.offset.lock().value()))
     }
 
     /// A `Date` header that arrived just now.
     pub fn observe_server(&self, date: Time) {
-        self.observe_exchange(local_now(), date);
+        self.observe_exchange(self.local(), date);
     }
 
     /// A `Date` header that arrived just now as the answer to a request sent at `sent`, which [`Clock::local`] told.
     pub fn observe_exchange(&self, sent: i64, date: Time) {
-        self.0.lock().observe(sent, local_now(), date.0);
+        let received = self.local();
+        self.offset.lock().observe(sent, received, date.0);
     }
 
     /// The machine's own time, in milliseconds since 1970.
     #[must_use]
     pub fn local(&self) -> i64 {
-        local_now()
+        match self.local {
+            Local::Machine => machine_now(),
+            Local::Tokio { time, origin } => {
+                let passed = i64::try_from(origin.elapsed().as_millis()).unwrap_or(i64::MAX);
+                time.saturating_add(passed)
+            }
+        }
     }
 
     /// How far the machine's clock is behind the server's, in milliseconds.
     #[must_use]
     pub fn offset(&self) -> i64 {
-        self.0.lock().value()
+        self.offset.lock().value()
     }
 }
 
@@ -115,7 +151,7 @@ pub fn chance() -> u32 {
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the shell's clock")]
-fn local_now() -> i64 {
+fn machine_now() -> i64 {
     let since = std::time::SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
@@ -160,6 +196,16 @@ mod tests {
     fn a_clock_that_was_set_is_learnt_anew() {
         let offset = learnt(&[(10_400, 10_450, 70_000), (80_000, 80_020, 80_000)]);
         assert_eq!(offset, 0);
+    }
+
+    #[tokio::test]
+    async fn a_clock_on_tokio_shows_the_time_it_was_given_and_learns_all_the_same() {
+        let clock = Clock::on_tokio(Time(5_000));
+        let minute = 5_000..65_000;
+        assert!(minute.contains(&clock.now().0), "{}", clock.now());
+        clock.observe_server(Time(900_000));
+        assert!((900_000..961_000).contains(&clock.now().0));
+        assert!(minute.contains(&clock.local()), "{}", clock.local());
     }
 
     #[test]

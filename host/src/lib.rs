@@ -9,6 +9,7 @@ pub mod controller;
 pub mod ctl;
 pub mod discovery;
 pub mod explain;
+pub mod host;
 pub mod lease;
 pub mod logging;
 pub mod observe;

@@ -6,10 +6,8 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
-use stagewright_core::addresses::Addresses;
-use stagewright_core::claims::{Claims, Selection};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -17,14 +15,11 @@ use crate::admin::{self, Admin, Readiness};
 use crate::args::{RunConfig, UsageError};
 use crate::client::{self, Requests};
 use crate::clock::Clock;
-use crate::commit::{CommitOptions, Committer};
-use crate::controller::{Controller, Options, Parts};
-use crate::lease::{self, LeaseKeeper, LeaseOptions};
-use crate::observe::{self, Metrics, Notes};
+use crate::host::{Host, HostParts};
+use crate::lease;
+use crate::observe::Metrics;
 use crate::plugin::{self, Engine, Limits, Plugin, Source};
 
-/// Answers of the lease keeper that wait to be taken in.
-const LEASES: usize = 256;
 /// What a shell reports of a process that a signal ended.
 const SIGNALLED: u8 = 128;
 
@@ -60,52 +55,15 @@ pub async fn run(config: RunConfig) -> anyhow::Result<ExitCode> {
     };
     tracing::info!(version, address = %config.server_address, "API server found; health, metrics and explain are served");
 
-    let identity = lease::identity();
-    let (events, sink) = observe::events(
-        client.clone(),
-        clock.clone(),
-        identity.clone(),
-        metrics.events_sent(),
-        metrics.events_dropped(),
-    );
-    background.spawn(sink.run(served.clone()));
-    let (controller, conflicts) = Controller::new(Parts {
-        client: client.clone(),
-        clock: clock.clone(),
+    let host = Host::new(HostParts {
+        client,
+        clock,
         plugins,
-        claims: Claims::new(
-            config.selection.clone(),
-            identity.clone(),
-            config.lease_duration.is_some(),
-        ),
-        addresses: Addresses::new(config.cidrs.clone()),
-        committer: Committer::new(
-            client.clone(),
-            clock.clone(),
-            CommitOptions {
-                timeout: config.request_timeout,
-                impersonation: config.allow_impersonation,
-            },
-        ),
-        metrics: Arc::clone(&metrics),
-        events,
-        notes: Arc::new(Notes::default()),
-        options: options(&config),
+        metrics,
+        identity: lease::identity(),
+        config: config.host.clone(),
     });
-    for conflict in conflicts {
-        tracing::warn!(%conflict, "order");
-    }
-    admin.set_view(Arc::new(controller.clone()));
-    // The leases are given up last, when nothing of ours is in flight any more.
-    let release = CancellationToken::new();
-    let leases = keep_leases(
-        &config,
-        &controller,
-        (client, clock),
-        identity,
-        &metrics,
-        release.clone(),
-    );
+    admin.set_view(host.view());
     let (listed, all_listed) = oneshot::channel();
     let ready = async {
         if all_listed.await.is_ok() {
@@ -116,67 +74,18 @@ pub async fn run(config: RunConfig) -> anyhow::Result<ExitCode> {
             );
         }
     };
-    let control = async {
-        let ran = controller
-            .run(stop.clone(), listed, config.shutdown_grace)
-            .await;
-        release.cancel();
-        ran
-    };
-    let (ran, (), ()) = tokio::join!(control, leases, ready);
+    let (ran, ()) = tokio::join!(host.run(stop, listed), ready);
     ran.context("the threads that ask plugins cannot be started")?;
     served.cancel();
     background.close();
-    // Events and the admin port are courtesies; they do not hold the process up.
-    let _ = tokio::time::timeout(config.shutdown_grace, background.wait()).await;
+    // The admin port is a courtesy; it does not hold the process up.
+    let _ = tokio::time::timeout(config.host.shutdown_grace, background.wait()).await;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
 }
 
-fn options(config: &RunConfig) -> Options {
-    Options {
-        dry_run: config.dry_run,
-        impersonation: config.allow_impersonation,
-        seed: config.seed,
-        node_ips: config.node_ips.clone(),
-        kubelet_port: config.node_port,
-        threads: config.decide_threads,
-        writes: config.max_writes_in_flight,
-    }
-}
-
-/// Holds the selected nodes' leases; what the server answers is taken in at once. Without leases, or in a dry run, nothing.
-async fn keep_leases(
-    config: &RunConfig,
-    controller: &Controller,
-    (client, clock): (kube::Client, Clock),
-    identity: String,
-    metrics: &Metrics,
-    stop: CancellationToken,
-) {
-    let Some(duration) = config.lease_duration.filter(|_| !config.dry_run) else {
-        return;
-    };
-    let (answers, mut answered) = mpsc::channel(LEASES);
-    let options = LeaseOptions {
-        identity,
-        duration,
-        grace: config.shutdown_grace,
-    };
-    // A node that is named is taken even from a live kubelet.
-    let named = matches!(config.selection, Selection::Names(_));
-    let keeper = LeaseKeeper::new(client, clock, options, answers).take_over(named);
-    let taken_in = async {
-        while let Some(lease) = answered.recv().await {
-            controller.lease(&lease);
-            metrics.leases(controller.nodes());
-        }
-    };
-    tokio::join!(keeper.run(controller.selected(), stop), taken_in);
-}
-
 /// Loads all plugins, off the I/O threads: a large component takes seconds to compile.
-async fn load(config: &RunConfig) -> anyhow::Result<Vec<Plugin>> {
+async fn load(config: &RunConfig) -> anyhow::Result<Vec<Arc<Plugin>>> {
     for name in &config.stock_plugins {
         if !plugin::stock().contains(&name.as_str()) {
             let problem = format!(
@@ -201,7 +110,7 @@ async fn load(config: &RunConfig) -> anyhow::Result<Vec<Plugin>> {
                 .find(|name| wanted == *name)
                 .map(|name| Source::Stock(name))
         });
-        let mut plugins: Vec<Plugin> = Vec::new();
+        let mut plugins: Vec<Arc<Plugin>> = Vec::new();
         for source in files.chain(stock) {
             let plugin = load_one(&engine, &source, &config)?;
             if let Some(twin) = plugins.iter().find(|loaded| loaded.name() == plugin.name()) {
@@ -211,14 +120,14 @@ async fn load(config: &RunConfig) -> anyhow::Result<Vec<Plugin>> {
                     twin.version()
                 );
             }
-            plugins.push(plugin);
+            plugins.push(Arc::new(plugin));
         }
         let unknown = config
             .settings
             .keys()
             .find(|name| plugins.iter().all(|plugin| plugin.name() != name.as_str()));
         if let Some(name) = unknown {
-            let names: Vec<&str> = plugins.iter().map(Plugin::name).collect();
+            let names: Vec<&str> = plugins.iter().map(|plugin| plugin.name()).collect();
             let problem = format!(
                 "no plugin is named {name:?}; loaded are {}",
                 names.join(", ")

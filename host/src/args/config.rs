@@ -19,16 +19,27 @@ use super::{
 pub struct RunConfig {
     /// Which cluster, as whom.
     pub client: ClientArgs,
-    /// Which nodes are ours.
-    pub selection: Selection,
-    /// How long a node's Lease holds; none: no leases.
-    pub lease_duration: Option<Duration>,
+    /// What the host does there.
+    pub host: HostConfig,
     /// Plugin files, the first asked first.
     pub plugins: Vec<PathBuf>,
     /// Stock plugins, asked after those.
     pub stock_plugins: Vec<String>,
     /// Settings by the plugin's name; always a JSON object.
     pub settings: BTreeMap<String, Value>,
+    /// The host name that nodes name as their kubelet's.
+    pub node_name: Option<String>,
+    /// Where health, metrics and `explain` are served.
+    pub server_address: SocketAddr,
+}
+
+/// What a host does, whichever API server it works against.
+#[derive(Debug, Clone)]
+pub struct HostConfig {
+    /// Which nodes are ours.
+    pub selection: Selection,
+    /// How long a node's Lease holds; none: no leases.
+    pub lease_duration: Option<Duration>,
     /// Whether plugins may write as another user.
     pub allow_impersonation: bool,
     /// Part of the plugins' randomness.
@@ -39,13 +50,10 @@ pub struct RunConfig {
     pub node_ips: Vec<IpAddr>,
     /// The port that nodes name as their kubelet's.
     pub node_port: u16,
-    /// The host name that nodes name as their kubelet's.
-    pub node_name: Option<String>,
-    /// Where health, metrics and `explain` are served.
-    pub server_address: SocketAddr,
     /// Write nothing.
     pub dry_run: bool,
-    /// Threads that ask plugins; at least one.
+    /// Threads that ask plugins. None: they are asked on the runtime itself, one object after another, so that a runtime of one
+    /// thread on a paused clock does the same each time. The command line gives at least one.
     pub decide_threads: usize,
     /// Writes under way at once; at least one.
     pub max_writes_in_flight: usize,
@@ -100,10 +108,23 @@ impl RunConfig {
         } else {
             Ipv4Addr::LOCALHOST
         };
-        Ok(Self {
-            client,
+        let host_config = HostConfig {
             selection: selection(nodes)?,
             lease_duration: (lease > 0).then(|| Duration::from_secs(lease.into())),
+            allow_impersonation,
+            seed,
+            cidrs: all("--cidr", cidr, "write a network like 10.0.0.0/8")?,
+            node_ips: node_ips(all("--node-ip", node_ip, "write an address like 10.1.2.3")?),
+            node_port,
+            dry_run,
+            decide_threads: positive("--decide-threads", decide_threads.unwrap_or(cores))?,
+            max_writes_in_flight: positive("--max-writes-in-flight", max_writes_in_flight)?,
+            request_timeout: duration("--request-timeout", &request_timeout)?,
+            shutdown_grace: duration("--shutdown-grace", &shutdown_grace)?,
+        };
+        Ok(Self {
+            client,
+            host: host_config,
             plugins: plugin,
             stock_plugins: if no_stock_plugins {
                 Vec::new()
@@ -111,21 +132,11 @@ impl RunConfig {
                 given(stock_plugins).collect()
             },
             settings: settings::read(&settings)?,
-            allow_impersonation,
-            seed,
-            cidrs: all("--cidr", cidr, "write a network like 10.0.0.0/8")?,
-            node_ips: node_ips(all("--node-ip", node_ip, "write an address like 10.1.2.3")?),
-            node_port,
             node_name: node_name.filter(|name| !name.is_empty()),
             server_address: match server_address.filter(|address| !address.is_empty()) {
                 Some(address) => server_address_of(&address)?,
                 None => SocketAddr::from((host, node_port)),
             },
-            dry_run,
-            decide_threads: positive("--decide-threads", decide_threads.unwrap_or(cores))?,
-            max_writes_in_flight: positive("--max-writes-in-flight", max_writes_in_flight)?,
-            request_timeout: duration("--request-timeout", &request_timeout)?,
-            shutdown_grace: duration("--shutdown-grace", &shutdown_grace)?,
         })
     }
 }
@@ -308,7 +319,7 @@ mod tests {
                 "Names({\"n1\", \"n2\"})",
             ),
         ] {
-            let selection = format!("{:?}", run(line).unwrap().selection);
+            let selection = format!("{:?}", run(line).unwrap().host.selection);
             assert!(selection.starts_with(expected), "{line}: {selection}");
         }
     }
@@ -370,19 +381,19 @@ mod tests {
     fn defaults_are_for_one_machine() {
         let config = run("--manage-all-nodes --node-ip=").unwrap();
         assert_eq!(config.server_address.to_string(), "127.0.0.1:10247");
-        assert_eq!(config.lease_duration, Some(Duration::from_secs(40)));
+        assert_eq!(config.host.lease_duration, Some(Duration::from_secs(40)));
         assert_eq!(config.stock_plugins, ["node", "pod"]);
-        assert_eq!(config.node_ips.len(), 1);
-        assert!(config.decide_threads >= 1);
+        assert_eq!(config.host.node_ips.len(), 1);
+        assert!(config.host.decide_threads >= 1);
         let config = run(
             "--manage-all-nodes --node-lease-duration-seconds=0 --no-stock-plugins --node-port=1 --cidr=10.0.0.0/8,fd00::/64",
         );
         let config = config.unwrap();
         assert_eq!(
             (
-                config.lease_duration,
+                config.host.lease_duration,
                 config.stock_plugins.len(),
-                config.cidrs.len()
+                config.host.cidrs.len()
             ),
             (None, 0, 2)
         );

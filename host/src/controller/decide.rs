@@ -9,6 +9,7 @@ use stagewright_core::object::{Kind, Snapshot};
 use stagewright_core::schedule::{Candidate, Failure, Outcome, Played, Run, Task};
 use stagewright_core::time::Time;
 use stagewright_core::{due, json};
+use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{Brain, Shared, node_of};
@@ -31,25 +32,48 @@ enum Verdict {
     Play(Box<Play>),
 }
 
+/// Where a play gets its place among the writes in flight.
+enum Places<'a> {
+    /// A thread of its own may wait for one, on this runtime.
+    Waited(&'a Handle),
+    /// A task of the runtime has brought one.
+    Held(OwnedSemaphorePermit),
+}
+
 /// One thread's life: until the controller stops.
-pub(super) fn work(shared: &Arc<Shared>, runtime: &tokio::runtime::Handle) {
+pub(super) fn work(shared: &Arc<Shared>, runtime: &Handle) {
     while let Some(run) = shared.next_run() {
-        match run.task {
-            Task::Read => {
-                let shared = Arc::clone(shared);
-                shared
-                    .clone()
-                    .tasks
-                    .spawn_on(async move { shared.read(run).await }, runtime);
-            }
-            Task::Decide => decide(shared, run, runtime),
-        }
+        take_turn(shared, run, runtime, Places::Waited(runtime));
     }
 }
 
-fn decide(shared: &Arc<Shared>, run: Run, runtime: &tokio::runtime::Handle) {
+/// The same as a task of the runtime, for whoever wants no threads.
+pub(super) async fn work_async(shared: Arc<Shared>, runtime: Handle) {
+    while let Ok(place) = Arc::clone(&shared.writes).acquire_owned().await
+        && let Some(run) = shared.next_run_async().await
+    {
+        take_turn(&shared, run, &runtime, Places::Held(place));
+        // What was begun goes on before the next turn.
+        tokio::task::yield_now().await;
+    }
+}
+
+fn take_turn(shared: &Arc<Shared>, run: Run, runtime: &Handle, places: Places<'_>) {
+    match run.task {
+        Task::Read => {
+            let shared = Arc::clone(shared);
+            shared
+                .clone()
+                .tasks
+                .spawn_on(async move { shared.read(run).await }, runtime);
+        }
+        Task::Decide => decide(shared, run, runtime, places),
+    }
+}
+
+fn decide(shared: &Arc<Shared>, run: Run, runtime: &Handle, places: Places<'_>) {
     let (key, uid, snapshot) = (run.key.clone(), run.uid.clone(), run.snapshot.clone());
-    match ask(shared, run, runtime) {
+    match ask(shared, run, places) {
         Verdict::Settled(outcome) => shared.finish(&key, &uid, snapshot.as_ref(), outcome),
         Verdict::Play(play) => {
             let shared = Arc::clone(shared);
@@ -62,7 +86,7 @@ fn decide(shared: &Arc<Shared>, run: Run, runtime: &tokio::runtime::Handle) {
 }
 
 /// Asks the candidates by priority; the first that does not pass has the object.
-fn ask(shared: &Arc<Shared>, run: Run, runtime: &tokio::runtime::Handle) -> Verdict {
+fn ask(shared: &Arc<Shared>, run: Run, places: Places<'_>) -> Verdict {
     if let Some(snapshot) = &run.snapshot
         && let Err(not_ours) = shared
             .brain
@@ -121,7 +145,7 @@ fn ask(shared: &Arc<Shared>, run: Run, runtime: &tokio::runtime::Handle) -> Verd
                     return Verdict::Settled(Outcome::Wait(stage, due));
                 }
                 let candidate = candidate.clone();
-                return play(shared, run, candidate, stage, session, context, runtime);
+                return play(shared, run, candidate, stage, session, context, places);
             }
             Err(error) => {
                 return Verdict::Settled(shared.plugin_failed(&run, plugin, "decide", &error));
@@ -139,7 +163,7 @@ fn play(
     stage: Played,
     mut session: Session<'_>,
     mut context: Context,
-    runtime: &tokio::runtime::Handle,
+    places: Places<'_>,
 ) -> Verdict {
     let Some(subject) = run.snapshot.clone() else {
         return Verdict::Settled(Outcome::NeedsBody);
@@ -148,8 +172,14 @@ fn play(
         return Verdict::Settled(Outcome::Idle);
     };
     // Writes in flight are bounded; a thread that finds no place waits for one, and younger turns wait behind it.
-    let Ok(permit) = runtime.block_on(Arc::clone(&shared.writes).acquire_owned()) else {
-        return Verdict::Settled(Outcome::Transient(None));
+    let permit = match places {
+        Places::Held(permit) => permit,
+        Places::Waited(runtime) => {
+            match runtime.block_on(Arc::clone(&shared.writes).acquire_owned()) {
+                Ok(permit) => permit,
+                Err(_) => return Verdict::Settled(Outcome::Transient(None)),
+            }
+        }
     };
     match facts(
         &mut shared.brain.lock(),

@@ -110,7 +110,7 @@ impl Shared {
             self.report(snapshot, &followed.order, &observed);
         }
         drop(brain);
-        self.bell.notify_one();
+        self.ring();
     }
 
     /// The plugins that may have the object, each with its cut of it.
@@ -204,7 +204,7 @@ impl Shared {
         brain.relations.forget_subject(key);
         brain.schedule.forget(key, uid);
         drop(brain);
-        self.bell.notify_one();
+        self.ring();
     }
 
     fn take_in_node(&self, node: &Snapshot, now: Time) {
@@ -256,7 +256,7 @@ impl Shared {
             brain.schedule.wake(&key, now);
         }
         drop(brain);
-        self.bell.notify_all();
+        self.ring_all();
     }
 }
 

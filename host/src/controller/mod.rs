@@ -27,7 +27,8 @@ use stagewright_core::object::{Kind, Snapshot, Uid};
 use stagewright_core::order::Mend;
 use stagewright_core::relation::Relations;
 use stagewright_core::schedule::{Candidate, Failure, Outcome, Run, Schedule};
-use tokio::sync::{Semaphore, watch};
+use stagewright_core::time::Time;
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
@@ -56,7 +57,7 @@ pub struct Options {
     pub node_ips: Vec<IpAddr>,
     /// The port that nodes name as their kubelet's.
     pub kubelet_port: u16,
-    /// Threads that ask plugins.
+    /// Threads that ask plugins; none: they are asked on the runtime.
     pub threads: usize,
     /// Writes in flight at most.
     pub writes: usize,
@@ -76,8 +77,10 @@ pub(crate) struct Shared {
     brain: Mutex<Brain>,
     /// Rung when a turn may have come due earlier than the threads expect.
     bell: Condvar,
+    /// The same for who asks on the runtime.
+    rung: Notify,
     stopping: AtomicBool,
-    plugins: Vec<Plugin>,
+    plugins: Vec<Arc<Plugin>>,
     kinds: Kinds,
     clock: Clock,
     committer: Committer,
@@ -93,30 +96,73 @@ pub(crate) struct Shared {
     options: Options,
 }
 
+/// What there is to do now.
+enum Turn {
+    /// A turn is due.
+    Run(Box<Run>),
+    /// Nothing, for so long at most or until the bell rings.
+    Wait(Option<Duration>),
+    /// The controller stops.
+    Stop,
+}
+
 impl Shared {
-    /// The next turn; waits for it. None when the controller stops.
+    /// The next turn; waits for it on this thread. None when the controller stops.
     fn next_run(&self) -> Option<Run> {
         let mut brain = self.brain.lock();
         loop {
-            if self.stopping.load(Ordering::Acquire) {
-                return None;
-            }
-            let now = self.clock.now();
-            if let Some(run) = brain.schedule.start(now) {
-                self.metrics.lag(now.since(run.due));
-                return Some(run);
-            }
-            match brain.schedule.next_due() {
-                // A second at most, so that a clock corrected by the server's is looked at again.
-                Some(due) => {
-                    let wait = due
-                        .since(now)
-                        .clamp(Duration::from_millis(1), Duration::from_secs(1));
-                    self.bell.wait_for(&mut brain, wait);
-                }
-                None => self.bell.wait(&mut brain),
+            match self.turn(&mut brain) {
+                Turn::Run(run) => return Some(*run),
+                Turn::Wait(Some(wait)) => drop(self.bell.wait_for(&mut brain, wait)),
+                Turn::Wait(None) => self.bell.wait(&mut brain),
+                Turn::Stop => return None,
             }
         }
+    }
+
+    /// The same on the runtime.
+    async fn next_run_async(&self) -> Option<Run> {
+        loop {
+            let turn = self.turn(&mut self.brain.lock());
+            // A bell that rang since this look is not missed: the ring is kept.
+            match turn {
+                Turn::Run(run) => return Some(*run),
+                Turn::Wait(Some(wait)) => {
+                    let _ = tokio::time::timeout(wait, self.rung.notified()).await;
+                }
+                Turn::Wait(None) => self.rung.notified().await,
+                Turn::Stop => return None,
+            }
+        }
+    }
+
+    fn turn(&self, brain: &mut Brain) -> Turn {
+        if self.stopping.load(Ordering::Acquire) {
+            return Turn::Stop;
+        }
+        let now = self.clock.now();
+        if let Some(run) = brain.schedule.start(now) {
+            self.metrics.lag(now.since(run.due));
+            return Turn::Run(Box::new(run));
+        }
+        // A second at most, so that a clock corrected by the server's is looked at again.
+        let wait = |due: Time| {
+            due.since(now)
+                .clamp(Duration::from_millis(1), Duration::from_secs(1))
+        };
+        Turn::Wait(brain.schedule.next_due().map(wait))
+    }
+
+    /// A turn may have come due.
+    fn ring(&self) {
+        self.bell.notify_one();
+        self.rung.notify_one();
+    }
+
+    /// Several may have.
+    fn ring_all(&self) {
+        self.bell.notify_all();
+        self.rung.notify_one();
     }
 
     fn finish(
@@ -132,7 +178,7 @@ impl Shared {
         let soon = brain.schedule.next_due().is_some_and(|due| due <= now);
         drop(brain);
         if soon {
-            self.bell.notify_one();
+            self.ring();
         }
     }
 
@@ -178,7 +224,7 @@ impl Shared {
     }
 
     fn plugin_name(&self, plugin: usize) -> &str {
-        self.plugins.get(plugin).map_or("", Plugin::name)
+        self.plugins.get(plugin).map_or("", |plugin| plugin.name())
     }
 
     /// Something was refused: counted, kept for `explain`, told on the object, and tried again after a growing pause.
@@ -294,7 +340,7 @@ impl Shared {
         self.stopping.store(true, Ordering::Release);
         // The lock makes sure that no thread is between its look at the flag and its sleep.
         drop(self.brain.lock());
-        self.bell.notify_all();
+        self.ring_all();
     }
 }
 

@@ -11,7 +11,7 @@ use stagewright_core::claims::Claims;
 use stagewright_core::object::{Kind, Snapshot};
 use stagewright_core::relation::Relations;
 use stagewright_core::schedule::Schedule;
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -41,7 +41,7 @@ pub struct Parts {
     /// The server's clock.
     pub clock: Clock,
     /// By priority.
-    pub plugins: Vec<Plugin>,
+    pub plugins: Vec<Arc<Plugin>>,
     /// Which nodes are ours.
     pub claims: Claims,
     /// The pods' addresses.
@@ -71,7 +71,11 @@ impl Controller {
     /// Puts the parts together, on the runtime it is called on. Nothing is read or written before [`Controller::run`].
     #[must_use]
     pub fn new(parts: Parts) -> (Self, Vec<OrderConflict>) {
-        let descriptions: Vec<_> = parts.plugins.iter().map(Plugin::description).collect();
+        let descriptions: Vec<_> = parts
+            .plugins
+            .iter()
+            .map(|plugin| plugin.description())
+            .collect();
         let (mut kinds, conflicts) = Kinds::of(&descriptions);
         kinds.entry(&Kind::new("v1", "Node"));
         let subjects: Vec<_> = descriptions
@@ -94,6 +98,7 @@ impl Controller {
                 pods: Pods::default(),
             }),
             bell: Condvar::new(),
+            rung: Notify::new(),
             stopping: AtomicBool::new(false),
             kinds,
             plugins: parts.plugins,
@@ -150,6 +155,10 @@ impl Controller {
         grace: Duration,
     ) -> std::io::Result<()> {
         let threads = self.threads()?;
+        if threads.is_empty() {
+            let asking = decide::work_async(Arc::clone(&self.shared), self.runtime.clone());
+            self.shared.tasks.spawn(asking);
+        }
         let watches = TaskTracker::new();
         tokio::select! {
             () = self.follow_all(&watches, &stop) => { let _ = synced.send(()); }
