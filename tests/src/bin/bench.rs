@@ -15,6 +15,7 @@ use kube::Client;
 use serde_json::Value;
 use stagewright_tests::controlplane::{self, ControlPlane};
 use stagewright_tests::host::{Host, Kwok, Version};
+use stagewright_tests::programs::{Program, program, stagewright};
 use stagewright_tests::scenario::{self, Known, View, is_true, name, node, phase, uid};
 
 /// How long the slower of the two may take for a load beyond the load's own length.
@@ -115,6 +116,12 @@ async fn main() -> Result<()> {
     let options = Options::parse();
     let plane = ControlPlane::start(controlplane::Options::api_only()).await?;
     let client = plane.client().await?;
+    // A build is no part of a start.
+    tokio::task::spawn_blocking(|| {
+        program(Program::Kwok)?;
+        stagewright()
+    })
+    .await??;
     let mut table = Table::default();
     for round in 0..options.rounds.max(options.starts) {
         for who in [Who::Kwok, Who::Stagewright] {
