@@ -9,5 +9,11 @@
 mod deletion;
 mod fast;
 mod general;
+mod kubelet;
+mod observed;
+mod probes;
+mod refused;
+mod resize;
+mod restarts;
 mod settings;
 mod world;
