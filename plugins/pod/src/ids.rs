@@ -6,14 +6,6 @@ pub fn container(pod: &str, container: &str, attempt: i64) -> String {
     format!("stagewright://{}", digest(&[pod, container, &attempt]))
 }
 
-/// A number in [0, 1) that differs where the parts do.
-pub fn chance(parts: &[&str]) -> f64 {
-    #[allow(clippy::cast_precision_loss, reason = "53 bits are what a float holds")]
-    {
-        (lane(1, parts) >> 11) as f64 / (1_u64 << 53) as f64
-    }
-}
-
 /// What an image's reference was resolved to: the same for the same reference.
 pub fn image(reference: &str) -> String {
     if reference.is_empty() || reference.contains("@sha256:") {
@@ -56,16 +48,6 @@ mod tests {
         assert_ne!(container("a", "b", 0), container("a", "b", 1));
         assert_eq!(container("a", "b", 0), container("a", "b", 0));
         assert_eq!(container("a", "b", 0).len(), "stagewright://".len() + 64);
-    }
-
-    #[test]
-    fn chances_lie_below_one_and_differ() {
-        let chances: Vec<f64> = (0..100)
-            .map(|uid| chance(&["uid", &uid.to_string()]))
-            .collect();
-        assert!(chances.iter().all(|chance| (0.0..1.0).contains(chance)));
-        let low = chances.iter().filter(|chance| **chance < 0.5).count();
-        assert!((30..70).contains(&low), "{low} of 100 are low");
     }
 
     #[test]

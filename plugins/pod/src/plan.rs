@@ -8,11 +8,10 @@ mod leave;
 
 use std::time::Duration;
 
-use stagewright_plugin::{Answer, Context, Delay, Time};
+use stagewright_plugin::{Answer, Context, Delay, Time, chance_of};
 
 use crate::annotations::{CALM, EVICT, GATES, NOT_READY, PULLS, RESIZE, Wishes};
 use crate::delays::{self, Stage, USUAL};
-use crate::ids;
 use crate::restart::{NOTICED, restarts_all, should_restart};
 use crate::settings::Settings;
 use crate::view::{Container, ContainerStatus, Pod, instant};
@@ -416,7 +415,7 @@ impl<'a> Plan<'a> {
             return delay.min;
         }
         let uid = self.pod.metadata.uid.as_str();
-        let chance = ids::chance(&[uid, label, container, &attempt.to_string()]);
+        let chance = chance_of(&[uid, label, container, &attempt.to_string()]);
         delay.min + (delay.max - delay.min).mul_f64(chance)
     }
 }
