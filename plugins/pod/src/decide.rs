@@ -45,6 +45,14 @@ fn fast(pod: &Pod<'_>, phase: &str, ctx: &Context) -> Result<Answer, String> {
                 told.is_some() && matches!(policy, "Never" | "OnFailure")
             };
             if !(pod.is_of_a_job() || told()) {
+                // The node lifecycle controller's doing while the node was given up (`MarkPodsNotReady`): it turns the one condition.
+                let is = |kind: &str, status: &str| {
+                    let condition = pod.condition(kind);
+                    condition.is_some_and(|condition| condition.status.as_str() == status)
+                };
+                if is("Ready", "False") && is("ContainersReady", "True") {
+                    return now("ready");
+                }
                 return Ok(Answer::idle("the pod runs"));
             }
             exit_code(pod.metadata.annotations.get(EXIT_CODE.key), "")?;

@@ -8,7 +8,8 @@ pub const FAST: &str = concat!(
 "stages": ["ready", "complete", "terminate", "delete"],
 "subjects": [{"kind": "v1/Pod",
   "reads": ["/metadata/finalizers", "/metadata/ownerReferences/*/kind", "/metadata/annotations/stagewright.dev~1pod.exit-code",
-    "/metadata/annotations/stagewright.dev~1pod.complete-delay", "/spec/restartPolicy", "/status/phase"],
+    "/metadata/annotations/stagewright.dev~1pod.complete-delay", "/spec/restartPolicy", "/status/phase",
+    "/status/conditions/*/type", "/status/conditions/*/status"],
   "playReads": ["/metadata/generation", "/metadata/annotations/stagewright.dev~1pod.exit-code",
     "/spec/containers/*/name", "/spec/containers/*/image", "/spec/readinessGates", "/status",
     "/spec/initContainers/*/name", "/spec/initContainers/*/image", "/spec/initContainers/*/restartPolicy"],
@@ -90,5 +91,7 @@ pub const GENERAL: &str = concat!(
     "/metadata/annotations", "/spec/restartPolicy", "/spec/activeDeadlineSeconds", "/spec/readinessGates",
     "/spec/initContainers", "/spec/containers", "/spec/ephemeralContainers", "/status"],
   "writes": ["/status", "/metadata/annotations/stagewright.dev~1pod.pulls", "/metadata/annotations/stagewright.dev~1pod.calm"],
+  "relations": [{"name": "node", "kind": "v1/Node", "by": {"name": "/spec/nodeName"},
+    "reads": ["/status/conditions/*/type", "/status/conditions/*/status"]}],
   "facts": ["addresses"]}]}"#
 );

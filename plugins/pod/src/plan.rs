@@ -8,7 +8,7 @@ mod leave;
 
 use std::time::Duration;
 
-use stagewright_plugin::{Answer, Context, Delay, Time, chance_of};
+use stagewright_plugin::{Answer, Context, Delay, Related, Time, Value, chance_of, conditions};
 
 use crate::annotations::{CALM, EVICT, GATES, NOT_READY, PULLS, RESIZE, Wishes};
 use crate::delays::{self, Stage, USUAL};
@@ -237,7 +237,7 @@ impl<'a> Plan<'a> {
             .pod
             .condition("Ready")
             .is_some_and(|condition| condition.status.as_str() == "True");
-        if known && ready != said {
+        if known && ready != said && (said || self.node_is_ready()?) {
             consider(earliest, now, if ready { "probe" } else { "unready" });
         }
         Ok(())
@@ -358,6 +358,18 @@ impl<'a> Plan<'a> {
             let condition = self.pod.condition(gate.condition_type.as_str());
             condition.map_or(opens, |condition| condition.status.as_str() == "True")
         })
+    }
+
+    /// Whether the pod's node is Ready, as far as is known. While it is not, the node lifecycle controller has the word on whether its
+    /// pods are (`MarkPodsNotReady` in pkg/controller/util/node).
+    pub fn node_is_ready(&self) -> Result<bool, String> {
+        let nodes = self.ctx.related("node")?;
+        let ready = |node: &Related| {
+            let conditions = node.object.pointer("/status/conditions");
+            let conditions = conditions.and_then(Value::as_array).map(Vec::as_slice);
+            conditions::status(conditions.unwrap_or_default(), "Ready") == "True"
+        };
+        Ok(nodes.first().is_none_or(ready))
     }
 
     /// Why a resize is not granted, if it is not: the reason of the condition, and its message.

@@ -189,7 +189,12 @@ impl Play<'_> {
         let closed = closed.filter(|gate| conditions::status(&self.conditions, gate) != "True");
         let closed: Vec<&str> = closed.collect();
         if closed.is_empty() {
-            return self.set("Ready", "True", ("", ""));
+            // On a node that is not Ready no pod becomes so.
+            let was = conditions::status(&self.conditions, "Ready");
+            if was != "False" || plan.node_is_ready().unwrap_or(true) {
+                self.set("Ready", "True", ("", ""));
+            }
+            return;
         }
         let message = format!("readiness gates that are not True: {}", closed.join(", "));
         self.set("Ready", "False", ("ReadinessGatesNotReady", &message));
