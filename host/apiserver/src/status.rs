@@ -1,0 +1,570 @@
+//! `metav1.Status`: what is answered where there is no object to answer with.
+//!
+//! Clients look at `reason` and `code`, people at `message`; all three, and the details, are those of the real server
+//! (apimachinery, `pkg/api/errors`), since clients and their tests compare them.
+
+use serde::Serialize;
+
+use crate::kinds::Resource;
+
+/// The error of an optimistic lock, in the words that clients look for.
+pub const MODIFIED: &str =
+    "the object has been modified; please apply your changes to the latest version and try again";
+
+/// An answer that is no object. Failures are this crate's error type.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[serde(rename_all = "camelCase")]
+#[error("{message}")]
+pub struct Status {
+    kind: &'static str,
+    api_version: &'static str,
+    metadata: Metadata,
+    /// `Success` or `Failure`.
+    pub status: &'static str,
+    /// For people.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub message: String,
+    /// `NotFound`, `Conflict`, …; empty for a success.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub reason: &'static str,
+    /// What it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub details: Option<Box<Details>>,
+    /// The HTTP status.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub code: u16,
+}
+
+/// `metav1.ListMeta` of a Status.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Metadata {
+    /// A token to go on with a list whose own has expired.
+    #[serde(rename = "continue", skip_serializing_if = "Option::is_none")]
+    pub continue_token: Option<Box<str>>,
+}
+
+/// `metav1.StatusDetails`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Details {
+    /// The object's name.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// Its group.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub group: String,
+    /// Its resource (plural), or its kind where the error comes from validation.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub kind: String,
+    /// Its uid, in the answer to a deletion.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub uid: String,
+    /// What exactly is wrong.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub causes: Vec<Cause>,
+    /// When to try again; 0 if that is not said.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub retry_after_seconds: u16,
+}
+
+/// `metav1.StatusCause`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Cause {
+    /// `FieldValueInvalid`, …
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub reason: &'static str,
+    /// For people.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub message: String,
+    /// `spec.containers[0].name`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub field: String,
+}
+
+/// One thing that validation found (`field.Error` in apimachinery, `pkg/util/validation/field`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldError {
+    /// Which sort of error.
+    pub sort: FieldErrorSort,
+    /// `spec.containers[0].name`.
+    pub field: String,
+    /// The sort's words, with the value and what is wrong with it.
+    pub body: String,
+}
+
+/// The sorts of `field.Error`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FieldErrorSort {
+    /// A reference to what is not there.
+    NotFound,
+    /// It is missing.
+    Required,
+    /// Once more the same.
+    Duplicate,
+    /// The value breaks a rule.
+    Invalid,
+    /// None of the values that may stand there.
+    NotSupported,
+    /// It may not stand here, or not change.
+    Forbidden,
+    /// Longer than it may be.
+    TooLong,
+    /// More items than there may be.
+    TooMany,
+    /// Fewer items than there must be.
+    TooFew,
+    /// Of another type.
+    TypeInvalid,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde's skip_serializing_if hands a reference"
+)]
+fn is_zero(number: &u16) -> bool {
+    *number == 0
+}
+
+// === impl Status ===
+
+impl Status {
+    fn failure(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            kind: "Status",
+            api_version: "v1",
+            metadata: Metadata::default(),
+            status: "Failure",
+            message: message.into(),
+            reason,
+            details: None,
+            code,
+        }
+    }
+
+    /// The answer to a deletion after which there is no object any more.
+    #[must_use]
+    pub fn deleted(resource: &Resource, name: &str, uid: &str) -> Self {
+        let mut status = Self::success();
+        status.details = Some(Box::new(Details {
+            uid: uid.to_owned(),
+            ..about(resource, name)
+        }));
+        status
+    }
+
+    /// Done, and no more to say.
+    #[must_use]
+    pub fn success() -> Self {
+        Self {
+            status: "Success",
+            ..Self::failure(0, "", "")
+        }
+    }
+
+    /// Done, and something new is there.
+    #[must_use]
+    pub fn created() -> Self {
+        Self {
+            code: 201,
+            ..Self::success()
+        }
+    }
+
+    /// No object of that name.
+    #[must_use]
+    pub fn not_found(resource: &Resource, name: &str) -> Self {
+        Self::failure(
+            404,
+            "NotFound",
+            format!("{} {name:?} not found", qualified(resource)),
+        )
+        .with_details(about(resource, name))
+    }
+
+    /// No resource, verb or subresource at that path.
+    #[must_use]
+    pub fn no_such_resource() -> Self {
+        Self::failure(
+            404,
+            "NotFound",
+            "the server could not find the requested resource",
+        )
+        .with_details(Details::default())
+    }
+
+    /// An object of that name is there.
+    #[must_use]
+    pub fn already_exists(resource: &Resource, name: &str) -> Self {
+        Self::failure(
+            409,
+            "AlreadyExists",
+            format!("{} {name:?} already exists", qualified(resource)),
+        )
+        .with_details(about(resource, name))
+    }
+
+    /// All names that were made from `generateName` are taken.
+    #[must_use]
+    pub fn no_unique_name(resource: &Resource, name: &str) -> Self {
+        let mut status = Self::already_exists(resource, name);
+        status
+            .message
+            .push_str(", the server was not able to generate a unique name for the object");
+        status.retry_after(1)
+    }
+
+    /// The object is another one, or another version, than the writer thinks.
+    #[must_use]
+    pub fn conflict(resource: &Resource, name: &str, why: &str) -> Self {
+        Self::failure(
+            409,
+            "Conflict",
+            format!(
+                "Operation cannot be fulfilled on {} {name:?}: {why}",
+                qualified(resource)
+            ),
+        )
+        .with_details(about(resource, name))
+    }
+
+    /// Not allowed, whoever asks.
+    #[must_use]
+    pub fn forbidden(resource: &Resource, name: &str, why: &str) -> Self {
+        let object = if name.is_empty() {
+            qualified(resource)
+        } else {
+            format!("{} {name:?}", qualified(resource))
+        };
+        Self::failure(403, "Forbidden", format!("{object} is forbidden: {why}"))
+            .with_details(about(resource, name))
+    }
+
+    /// Who asks is not known.
+    #[must_use]
+    pub fn unauthorized() -> Self {
+        Self::failure(401, "Unauthorized", "Unauthorized")
+    }
+
+    /// The object breaks its kind's rules.
+    #[must_use]
+    pub fn invalid(resource: &Resource, name: &str, errors: &[FieldError]) -> Self {
+        Self::invalid_kind(&resource.group, &resource.kind, name, errors)
+    }
+
+    /// As [`Status::invalid`], for what is no resource of its own (`DeleteOptions`).
+    #[must_use]
+    pub fn invalid_kind(group: &str, kind: &str, name: &str, errors: &[FieldError]) -> Self {
+        let qualified = if group.is_empty() {
+            kind.to_owned()
+        } else {
+            format!("{kind}.{group}")
+        };
+        let mut message = format!("{qualified} {name:?} is invalid");
+        // Equal errors are told once, and several stand in brackets.
+        let mut texts: Vec<String> = Vec::new();
+        for error in errors {
+            let text = format!("{}: {}", error.field, error.body);
+            if !texts.contains(&text) {
+                texts.push(text);
+            }
+        }
+        match texts.as_slice() {
+            [] => {}
+            [one] => message = format!("{message}: {one}"),
+            several => message = format!("{message}: [{}]", several.join(", ")),
+        }
+        Self::failure(422, "Invalid", message).with_details(Details {
+            name: name.to_owned(),
+            group: group.to_owned(),
+            kind: kind.to_owned(),
+            causes: errors
+                .iter()
+                .map(|error| Cause {
+                    reason: error.sort.reason(),
+                    message: error.body.clone(),
+                    field: error.field.clone(),
+                })
+                .collect(),
+            ..Details::default()
+        })
+    }
+
+    /// The request itself makes no sense.
+    #[must_use]
+    pub fn bad_request(message: impl Into<String>) -> Self {
+        Self::failure(400, "BadRequest", message)
+    }
+
+    /// The verb is not served at that path.
+    #[must_use]
+    pub fn method_not_allowed() -> Self {
+        Self::failure(
+            405,
+            "MethodNotAllowed",
+            "the server does not allow this method on the requested resource",
+        )
+        .with_details(Details::default())
+    }
+
+    /// None of the media types in `Accept` is spoken here.
+    #[must_use]
+    pub fn not_acceptable(accepted: &str) -> Self {
+        Self::failure(
+            406,
+            "NotAcceptable",
+            format!("only the following media types are accepted: {accepted}"),
+        )
+    }
+
+    /// The body's media type is not spoken here.
+    #[must_use]
+    pub fn unsupported_media_type(accepted: &str) -> Self {
+        Self::unsupported(format!(
+            "the body of the request was in an unknown format - accepted media types include: {accepted}"
+        ))
+    }
+
+    /// 415 in words of its own.
+    #[must_use]
+    pub fn unsupported(message: impl Into<String>) -> Self {
+        Self::failure(415, "UnsupportedMediaType", message)
+    }
+
+    /// The revision is not kept any more.
+    #[must_use]
+    pub fn expired(message: impl Into<String>) -> Self {
+        Self::failure(410, "Expired", message)
+    }
+
+    /// A list's token has expired; with the new one it goes on, not from the same revision.
+    #[must_use]
+    pub fn expired_continue(token: String) -> Self {
+        let mut status = Self::expired(
+            "The provided continue parameter is too old to display a consistent list result. You can start a new list without \
+             the continue parameter, or use the continue token in this response to retrieve the remainder of the results. \
+             Continuing with the provided token results in an inconsistent list - objects that were created, modified, or \
+             deleted between the time the first chunk was returned and now may show up in the list.",
+        );
+        status.metadata.continue_token = Some(token.into());
+        status
+    }
+
+    /// A revision that is not there yet.
+    #[must_use]
+    pub fn too_large_version(asked: u64, current: u64) -> Self {
+        let mut status = Self::failure(
+            504,
+            "Timeout",
+            format!("Timeout: Too large resource version: {asked}, current: {current}"),
+        )
+        .with_details(Details {
+            causes: vec![Cause {
+                reason: "ResourceVersionTooLarge",
+                message: "Too large resource version".to_owned(),
+                field: String::new(),
+            }],
+            ..Details::default()
+        });
+        status = status.retry_after(1);
+        status
+    }
+
+    /// Later, perhaps.
+    #[must_use]
+    pub fn too_many_requests(message: impl Into<String>, retry_after_seconds: u16) -> Self {
+        Self::failure(429, "TooManyRequests", message)
+            .with_details(Details::default())
+            .retry_after(retry_after_seconds)
+    }
+
+    /// The body is too long.
+    #[must_use]
+    pub fn too_large(limit: usize) -> Self {
+        Self::failure(
+            413,
+            "RequestEntityTooLarge",
+            format!("Request entity too large: limit is {limit}"),
+        )
+    }
+
+    /// A defect of the server.
+    #[must_use]
+    pub fn internal(message: &str) -> Self {
+        Self::failure(
+            500,
+            "InternalError",
+            format!("Internal error occurred: {message}"),
+        )
+        .with_details(Details {
+            causes: vec![Cause {
+                reason: "",
+                message: message.to_owned(),
+                field: String::new(),
+            }],
+            ..Details::default()
+        })
+    }
+
+    /// What the real server serves and this one does not.
+    #[must_use]
+    pub fn not_implemented(message: impl Into<String>) -> Self {
+        Self::failure(501, "NotImplemented", message)
+    }
+
+    fn with_details(mut self, details: Details) -> Self {
+        self.details = Some(Box::new(details));
+        self
+    }
+
+    /// The same, with one more cause.
+    #[must_use]
+    pub fn because(mut self, reason: &'static str, message: impl Into<String>) -> Self {
+        self.details.get_or_insert_default().causes.push(Cause {
+            reason,
+            message: message.into(),
+            field: String::new(),
+        });
+        self
+    }
+
+    fn retry_after(mut self, seconds: u16) -> Self {
+        self.details.get_or_insert_default().retry_after_seconds = seconds;
+        self
+    }
+
+    /// The HTTP status; a success without one is 200.
+    #[must_use]
+    pub fn http_code(&self) -> u16 {
+        if self.code == 0 { 200 } else { self.code }
+    }
+}
+
+fn about(resource: &Resource, name: &str) -> Details {
+    Details {
+        name: name.to_owned(),
+        group: resource.group.to_string(),
+        kind: resource.plural.to_string(),
+        ..Details::default()
+    }
+}
+
+/// `pods`, `deployments.apps`.
+fn qualified(resource: &Resource) -> String {
+    if resource.group.is_empty() {
+        resource.plural.to_string()
+    } else {
+        format!("{}.{}", resource.plural, resource.group)
+    }
+}
+
+// === impl FieldError ===
+
+impl FieldError {
+    /// `Required value`, with an explanation or without.
+    #[must_use]
+    pub fn required(field: impl Into<String>, detail: &str) -> Self {
+        Self::without_value(FieldErrorSort::Required, field, "Required value", detail)
+    }
+
+    /// `Forbidden`, with the reason.
+    #[must_use]
+    pub fn forbidden(field: impl Into<String>, detail: &str) -> Self {
+        Self::without_value(FieldErrorSort::Forbidden, field, "Forbidden", detail)
+    }
+
+    /// `Invalid value`. Texts are shown in quotes, all else as JSON.
+    #[must_use]
+    pub fn invalid(field: impl Into<String>, value: &serde_json::Value, detail: &str) -> Self {
+        Self::with_value(
+            FieldErrorSort::Invalid,
+            field,
+            "Invalid value",
+            value,
+            detail,
+        )
+    }
+
+    /// `Duplicate value`.
+    #[must_use]
+    pub fn duplicate(field: impl Into<String>, value: &serde_json::Value) -> Self {
+        Self::with_value(
+            FieldErrorSort::Duplicate,
+            field,
+            "Duplicate value",
+            value,
+            "",
+        )
+    }
+
+    /// `Unsupported value`, with those that are supported.
+    #[must_use]
+    pub fn not_supported(
+        field: impl Into<String>,
+        value: &serde_json::Value,
+        supported: &[&str],
+    ) -> Self {
+        let mut names: Vec<String> = supported.iter().map(|name| format!("{name:?}")).collect();
+        names.sort();
+        let detail = if names.is_empty() {
+            String::new()
+        } else {
+            format!("supported values: {}", names.join(", "))
+        };
+        Self::with_value(
+            FieldErrorSort::NotSupported,
+            field,
+            "Unsupported value",
+            value,
+            &detail,
+        )
+    }
+
+    fn without_value(
+        sort: FieldErrorSort,
+        field: impl Into<String>,
+        words: &str,
+        detail: &str,
+    ) -> Self {
+        let body = if detail.is_empty() {
+            words.to_owned()
+        } else {
+            format!("{words}: {detail}")
+        };
+        Self {
+            sort,
+            field: field.into(),
+            body,
+        }
+    }
+
+    fn with_value(
+        sort: FieldErrorSort,
+        field: impl Into<String>,
+        words: &str,
+        value: &serde_json::Value,
+        detail: &str,
+    ) -> Self {
+        Self::without_value(sort, field, &format!("{words}: {value}"), detail)
+    }
+}
+
+// === impl FieldErrorSort ===
+
+impl FieldErrorSort {
+    /// The word in a cause.
+    #[must_use]
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::NotFound => "FieldValueNotFound",
+            Self::Required => "FieldValueRequired",
+            Self::Duplicate => "FieldValueDuplicate",
+            Self::Invalid => "FieldValueInvalid",
+            Self::NotSupported => "FieldValueNotSupported",
+            Self::Forbidden => "FieldValueForbidden",
+            Self::TooLong => "FieldValueTooLong",
+            Self::TooMany => "FieldValueTooMany",
+            Self::TooFew => "FieldValueTooFew",
+            Self::TypeInvalid => "FieldValueTypeInvalid",
+        }
+    }
+}
