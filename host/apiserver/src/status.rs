@@ -128,7 +128,8 @@ fn is_zero(number: &u16) -> bool {
 // === impl Status ===
 
 impl Status {
-    fn failure(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
+    /// A failure of any sort.
+    pub(crate) fn failure(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
         Self {
             kind: "Status",
             api_version: "v1",
@@ -225,6 +226,27 @@ impl Status {
             ),
         )
         .with_details(about(resource, name))
+    }
+
+    /// A resourceVersion on what is not there yet.
+    #[must_use]
+    pub fn set_version() -> Self {
+        Self::failure(
+            500,
+            "",
+            "resourceVersion should not be set on objects to be created",
+        )
+    }
+
+    /// A request that is understood, and cannot be carried out on this object. What is wrong is a cause, since the message is fixed.
+    #[must_use]
+    pub fn unprocessable(why: &str) -> Self {
+        Self::failure(
+            422,
+            "Invalid",
+            "the server rejected our request due to an error in our request",
+        )
+        .because_of("", why, "")
     }
 
     /// Not allowed, whoever asks.
@@ -418,11 +440,16 @@ impl Status {
 
     /// The same, with one more cause.
     #[must_use]
-    pub fn because(mut self, reason: &'static str, message: impl Into<String>) -> Self {
+    pub fn because_of(
+        mut self,
+        reason: &'static str,
+        message: impl Into<String>,
+        field: &str,
+    ) -> Self {
         self.details.get_or_insert_default().causes.push(Cause {
             reason,
             message: message.into(),
-            field: String::new(),
+            field: field.to_owned(),
         });
         self
     }

@@ -119,12 +119,15 @@ impl Selector {
     /// Whether labels (or annotations) match: a JSON object of strings, or none.
     #[must_use]
     pub fn matches(&self, map: Option<&Value>) -> bool {
-        self.requirements.iter().all(|requirement| {
-            let value = map
-                .and_then(|map| map.get(&*requirement.key))
-                .and_then(Value::as_str);
-            requirement.test.holds(value)
-        })
+        self.matches_by(|key| map.and_then(|map| map.get(key)).and_then(Value::as_str))
+    }
+
+    /// Whether what `value` answers for each key matches: for labels that are kept in another form.
+    #[must_use]
+    pub fn matches_by<'a>(&self, value: impl Fn(&str) -> Option<&'a str>) -> bool {
+        self.requirements
+            .iter()
+            .all(|requirement| requirement.test.holds(value(&requirement.key)))
     }
 
     /// Whether it matches all objects.

@@ -30,6 +30,8 @@ pub struct Resource {
     pub short_names: Vec<Box<str>>,
     /// `all`.
     pub categories: Vec<Box<str>>,
+    /// Whether a CustomResourceDefinition made it.
+    pub custom: bool,
     /// Whether its objects live in namespaces.
     pub namespaced: bool,
     /// What may follow the name in a path: `status`, `scale`, `binding`, …
