@@ -1,5 +1,11 @@
 //! The server as its clients see it: requests through the service, without a socket.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests, which may fail loudly"
+)]
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -128,7 +128,7 @@ fn rescaled(paths: &Scale, old: &Value, wanted: &Value) -> Result<Value, Status>
         .pointer("/spec/replicas")
         .cloned()
         .unwrap_or_else(|| json!(0));
-    if !replicas.as_i64().is_some_and(|replicas| replicas >= 0) {
+    if replicas.as_i64().is_none_or(|replicas| replicas < 0) {
         let error = FieldError::invalid(
             "spec.replicas",
             &replicas,
