@@ -3,9 +3,13 @@
 //! Clients look at `reason` and `code`, people at `message`; all three, and the details, are those of the real server
 //! (apimachinery, `pkg/api/errors`), since clients and their tests compare them.
 
+mod field;
+
 use serde::Serialize;
 
 use crate::kinds::Resource;
+
+pub use field::{FieldError, FieldErrorSort};
 
 /// The error of an optimistic lock, in the words that clients look for.
 pub const MODIFIED: &str =
@@ -81,42 +85,6 @@ pub struct Cause {
     pub field: String,
 }
 
-/// One thing that validation found (`field.Error` in apimachinery, `pkg/util/validation/field`).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FieldError {
-    /// Which sort of error.
-    pub sort: FieldErrorSort,
-    /// `spec.containers[0].name`.
-    pub field: String,
-    /// The sort's words, with the value and what is wrong with it.
-    pub body: String,
-}
-
-/// The sorts of `field.Error`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FieldErrorSort {
-    /// A reference to what is not there.
-    NotFound,
-    /// It is missing.
-    Required,
-    /// Once more the same.
-    Duplicate,
-    /// The value breaks a rule.
-    Invalid,
-    /// None of the values that may stand there.
-    NotSupported,
-    /// It may not stand here, or not change.
-    Forbidden,
-    /// Longer than it may be.
-    TooLong,
-    /// More items than there may be.
-    TooMany,
-    /// Fewer items than there must be.
-    TooFew,
-    /// Of another type.
-    TypeInvalid,
-}
-
 #[expect(
     clippy::trivially_copy_pass_by_ref,
     reason = "serde's skip_serializing_if hands a reference"
@@ -177,7 +145,7 @@ impl Status {
         Self::failure(
             404,
             "NotFound",
-            format!("{} {name:?} not found", qualified(resource)),
+            format!("{} {name:?} not found", resource.qualified()),
         )
         .with_details(about(resource, name))
     }
@@ -199,7 +167,7 @@ impl Status {
         Self::failure(
             409,
             "AlreadyExists",
-            format!("{} {name:?} already exists", qualified(resource)),
+            format!("{} {name:?} already exists", resource.qualified()),
         )
         .with_details(about(resource, name))
     }
@@ -222,7 +190,7 @@ impl Status {
             "Conflict",
             format!(
                 "Operation cannot be fulfilled on {} {name:?}: {why}",
-                qualified(resource)
+                resource.qualified()
             ),
         )
         .with_details(about(resource, name))
@@ -253,9 +221,9 @@ impl Status {
     #[must_use]
     pub fn forbidden(resource: &Resource, name: &str, why: &str) -> Self {
         let object = if name.is_empty() {
-            qualified(resource)
+            resource.qualified()
         } else {
-            format!("{} {name:?}", qualified(resource))
+            format!("{} {name:?}", resource.qualified())
         };
         Self::failure(403, "Forbidden", format!("{object} is forbidden: {why}"))
             .with_details(about(resource, name))
@@ -472,126 +440,5 @@ fn about(resource: &Resource, name: &str) -> Details {
         group: resource.group.to_string(),
         kind: resource.plural.to_string(),
         ..Details::default()
-    }
-}
-
-/// `pods`, `deployments.apps`.
-fn qualified(resource: &Resource) -> String {
-    if resource.group.is_empty() {
-        resource.plural.to_string()
-    } else {
-        format!("{}.{}", resource.plural, resource.group)
-    }
-}
-
-// === impl FieldError ===
-
-impl FieldError {
-    /// `Required value`, with an explanation or without.
-    #[must_use]
-    pub fn required(field: impl Into<String>, detail: &str) -> Self {
-        Self::without_value(FieldErrorSort::Required, field, "Required value", detail)
-    }
-
-    /// `Forbidden`, with the reason.
-    #[must_use]
-    pub fn forbidden(field: impl Into<String>, detail: &str) -> Self {
-        Self::without_value(FieldErrorSort::Forbidden, field, "Forbidden", detail)
-    }
-
-    /// `Invalid value`. Texts are shown in quotes, all else as JSON.
-    #[must_use]
-    pub fn invalid(field: impl Into<String>, value: &serde_json::Value, detail: &str) -> Self {
-        Self::with_value(
-            FieldErrorSort::Invalid,
-            field,
-            "Invalid value",
-            value,
-            detail,
-        )
-    }
-
-    /// `Duplicate value`.
-    #[must_use]
-    pub fn duplicate(field: impl Into<String>, value: &serde_json::Value) -> Self {
-        Self::with_value(
-            FieldErrorSort::Duplicate,
-            field,
-            "Duplicate value",
-            value,
-            "",
-        )
-    }
-
-    /// `Unsupported value`, with those that are supported.
-    #[must_use]
-    pub fn not_supported(
-        field: impl Into<String>,
-        value: &serde_json::Value,
-        supported: &[&str],
-    ) -> Self {
-        let mut names: Vec<String> = supported.iter().map(|name| format!("{name:?}")).collect();
-        names.sort();
-        let detail = if names.is_empty() {
-            String::new()
-        } else {
-            format!("supported values: {}", names.join(", "))
-        };
-        Self::with_value(
-            FieldErrorSort::NotSupported,
-            field,
-            "Unsupported value",
-            value,
-            &detail,
-        )
-    }
-
-    fn without_value(
-        sort: FieldErrorSort,
-        field: impl Into<String>,
-        words: &str,
-        detail: &str,
-    ) -> Self {
-        let body = if detail.is_empty() {
-            words.to_owned()
-        } else {
-            format!("{words}: {detail}")
-        };
-        Self {
-            sort,
-            field: field.into(),
-            body,
-        }
-    }
-
-    fn with_value(
-        sort: FieldErrorSort,
-        field: impl Into<String>,
-        words: &str,
-        value: &serde_json::Value,
-        detail: &str,
-    ) -> Self {
-        Self::without_value(sort, field, &format!("{words}: {value}"), detail)
-    }
-}
-
-// === impl FieldErrorSort ===
-
-impl FieldErrorSort {
-    /// The word in a cause.
-    #[must_use]
-    pub fn reason(self) -> &'static str {
-        match self {
-            Self::NotFound => "FieldValueNotFound",
-            Self::Required => "FieldValueRequired",
-            Self::Duplicate => "FieldValueDuplicate",
-            Self::Invalid => "FieldValueInvalid",
-            Self::NotSupported => "FieldValueNotSupported",
-            Self::Forbidden => "FieldValueForbidden",
-            Self::TooLong => "FieldValueTooLong",
-            Self::TooMany => "FieldValueTooMany",
-            Self::TooFew => "FieldValueTooFew",
-            Self::TypeInvalid => "FieldValueTypeInvalid",
-        }
     }
 }

@@ -132,6 +132,16 @@ impl Resource {
         }
     }
 
+    /// `pods`, `deployments.apps`: as messages name it.
+    #[must_use]
+    pub fn qualified(&self) -> String {
+        if self.group.is_empty() {
+            self.plural.to_string()
+        } else {
+            format!("{}.{}", self.plural, self.group)
+        }
+    }
+
     /// The kind as core names it, for merge keys.
     #[must_use]
     pub fn core_kind(&self) -> Kind {

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use stagewright_core::time::Time;
 
 use super::answer::{Answer, List};
+use super::dependents::set_finalizers;
 use super::query::{check_dry_run, refuse_options};
 use super::select::Filter;
 use super::write::stored_draft;
@@ -15,9 +16,6 @@ use super::{Call, media, metadata};
 use crate::kinds::Resource;
 use crate::status::{FieldError, Status};
 use crate::store::Entry;
-
-const ORPHAN: &str = "orphan";
-const FOREGROUND: &str = "foregroundDeletion";
 
 /// `metav1.DeleteOptions`.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -293,7 +291,7 @@ impl DeleteOptions {
     }
 
     /// Whether dependents are to lose their owner; `None` if that was not said.
-    fn orphans(&self) -> Option<bool> {
+    pub(super) fn orphans(&self) -> Option<bool> {
         self.orphan_dependents.or_else(|| {
             self.propagation_policy
                 .as_deref()
@@ -302,7 +300,7 @@ impl DeleteOptions {
     }
 
     /// Whether dependents go before their owner; `None` if that was not said.
-    fn foreground(&self) -> Option<bool> {
+    pub(super) fn foreground(&self) -> Option<bool> {
         if self.orphan_dependents.is_some() {
             return Some(false);
         }
@@ -405,53 +403,4 @@ fn terminate(
     }
     set_finalizers(object, resource, options)?;
     Ok(())
-}
-
-// === dependents ===
-
-/// Sets the finalizers that tell the garbage collector what becomes of dependents; whether that changed any.
-fn set_finalizers(
-    object: &mut Value,
-    resource: &Resource,
-    options: &DeleteOptions,
-) -> Result<bool, Status> {
-    let before: Vec<String> = metadata::finalizers(object)
-        .into_iter()
-        .map(str::to_owned)
-        .collect();
-    let has = |name: &str| before.iter().any(|finalizer| finalizer == name);
-    let collected = *resource.kind != *"Event";
-    // Two kinds have kept the default of the days before there was a garbage collector.
-    let orphans_by_default = matches!(&*resource.kind, "ReplicationController" | "Job");
-    let stated = has(ORPHAN) || has(FOREGROUND);
-    let orphan = collected
-        && options.orphans().unwrap_or(if stated {
-            has(ORPHAN)
-        } else {
-            orphans_by_default
-        });
-    let foreground = collected
-        && options
-            .foreground()
-            .unwrap_or(!has(ORPHAN) && has(FOREGROUND));
-    let mut after: Vec<String> = before
-        .iter()
-        .filter(|finalizer| ![ORPHAN, FOREGROUND].contains(&finalizer.as_str()))
-        .cloned()
-        .collect();
-    after.extend(orphan.then(|| ORPHAN.to_owned()));
-    after.extend(foreground.then(|| FOREGROUND.to_owned()));
-    let mut sorted = [before.clone(), after.clone()];
-    sorted.iter_mut().for_each(|list| list.sort_unstable());
-    let [old, new] = sorted;
-    if old == new {
-        return Ok(false);
-    }
-    let metadata = metadata::of(object)?;
-    if after.is_empty() {
-        metadata.remove("finalizers");
-    } else {
-        metadata.insert("finalizers".to_owned(), json!(after));
-    }
-    Ok(true)
 }

@@ -2,6 +2,7 @@
 
 mod answer;
 mod delete;
+mod dependents;
 mod media;
 mod metadata;
 mod namespaces;

@@ -1,0 +1,5 @@
+//! The server as its clients see it: requests through the service, without a socket.
+
+mod objects;
+mod support;
+mod watches;
