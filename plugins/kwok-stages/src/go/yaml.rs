@@ -1,0 +1,286 @@
+//! YAML as `sigs.k8s.io/yaml` reads and writes it: YAML 1.1 with JSON's values.
+
+use std::cmp::Ordering;
+
+use serde_json::Value as Json;
+use serde_saphyr::DuplicateKeyPolicy;
+
+use super::yaml_style::{Place, scalar};
+use super::{float, json};
+
+/// Reads YAML. Numbers that are whole become whole, as they do on their way through Go's JSON.
+///
+/// # Errors
+/// If it is no YAML, with line and column.
+pub fn read(text: &str) -> Result<Json, String> {
+    if text.trim().is_empty() {
+        return Ok(Json::Null);
+    }
+    let options = serde_saphyr::options! {
+        legacy_octal_numbers: true,
+        duplicate_keys: DuplicateKeyPolicy::LastWins,
+    };
+    let mut value: Json = serde_saphyr::from_str_with_options(text, options).map_err(first_line)?;
+    whole(&mut value);
+    Ok(value)
+}
+
+/// Reads several documents; empty ones are left out.
+///
+/// # Errors
+/// If one is no YAML, with line and column.
+pub fn read_all(text: &str) -> Result<Vec<Json>, String> {
+    let options = serde_saphyr::options! {
+        legacy_octal_numbers: true,
+        duplicate_keys: DuplicateKeyPolicy::LastWins,
+    };
+    let values: Vec<Json> =
+        serde_saphyr::from_multiple_with_options(text, options).map_err(first_line)?;
+    let mut values: Vec<Json> = values
+        .into_iter()
+        .filter(|value| !value.is_null())
+        .collect();
+    values.iter_mut().for_each(whole);
+    Ok(values)
+}
+
+/// The parser's message has the source beneath it; the line and column in its first line are enough.
+fn first_line(error: serde_saphyr::Error) -> String {
+    let text = error.to_string();
+    let line = text.lines().next().unwrap_or_default();
+    line.trim_start_matches("error: ").to_owned()
+}
+
+fn whole(value: &mut Json) {
+    match value {
+        Json::Number(number) if number.is_f64() => {
+            let text = json::number_text(number);
+            if let Ok(number) = serde_json::from_str(&text) {
+                *value = Json::Number(number);
+            }
+        }
+        Json::Array(items) => items.iter_mut().for_each(whole),
+        Json::Object(entries) => entries.values_mut().for_each(whole),
+        _ => {}
+    }
+}
+
+/// Writes a document: keys in their order, two spaces a level, lists not indented below a key, lines folded at 80.
+#[must_use]
+pub fn text(value: &Json) -> String {
+    let mut out = Out::default();
+    out.node(value, 0, Context::Root);
+    out.text.push('\n');
+    // A literal block ends its own line.
+    if out.ended {
+        out.text.pop();
+    }
+    out.text
+}
+
+/// Where a node stands.
+#[derive(Clone, Copy, PartialEq)]
+enum Context {
+    Root,
+    /// Behind a key.
+    Value,
+    /// Behind a dash.
+    Item,
+}
+
+/// The text so far; whether its last line is ended.
+#[derive(Default)]
+struct Out {
+    text: String,
+    ended: bool,
+}
+
+impl Out {
+    /// `indent` is the one of the collection that holds the node.
+    fn node(&mut self, value: &Json, indent: usize, context: Context) {
+        match value {
+            Json::Array(items) if !items.is_empty() => {
+                let indent = match context {
+                    Context::Item => indent + 2,
+                    Context::Value | Context::Root => indent,
+                };
+                for (index, item) in items.iter().enumerate() {
+                    self.begin(index == 0 && context != Context::Value, indent, context);
+                    self.text.push('-');
+                    self.node(item, indent, Context::Item);
+                }
+            }
+            Json::Object(entries) if !entries.is_empty() => {
+                let indent = match context {
+                    Context::Root => indent,
+                    Context::Item | Context::Value => indent + 2,
+                };
+                let mut entries: Vec<(&String, &Json)> = entries.iter().collect();
+                entries.sort_by(|a, b| natural(a.0, b.0));
+                for (index, (key, item)) in entries.into_iter().enumerate() {
+                    self.begin(index == 0 && context != Context::Value, indent, context);
+                    self.key(key, indent);
+                    self.node(item, indent, Context::Value);
+                }
+            }
+            other => {
+                if context != Context::Root {
+                    self.text.push(' ');
+                }
+                let place = Place {
+                    column: self.column(),
+                    indent: indent + 2,
+                    is_key: false,
+                };
+                let text = plain(other).unwrap_or_else(|text| scalar(text, place));
+                // Only a literal block has lines of its own that end.
+                self.ended = text.ends_with('\n');
+                self.text.push_str(&text);
+            }
+        }
+    }
+
+    /// Begins an entry: the first of a list's item stands behind its dash, all others on a line of their own.
+    fn begin(&mut self, in_line: bool, indent: usize, context: Context) {
+        if in_line {
+            if context == Context::Item {
+                self.text.push(' ');
+            }
+            return;
+        }
+        if !self.ended && !self.text.is_empty() {
+            self.text.push('\n');
+        }
+        self.ended = false;
+        self.text.extend(std::iter::repeat_n(' ', indent));
+    }
+
+    fn key(&mut self, key: &str, indent: usize) {
+        let place = Place {
+            column: self.column(),
+            indent: indent + 2,
+            is_key: true,
+        };
+        // A long key is marked, and its value goes on a line of its own.
+        if key.len() > 128 || key.contains('\n') {
+            let place = Place {
+                is_key: false,
+                ..place
+            };
+            let text = scalar(key, place);
+            self.text.push_str("? ");
+            self.text.push_str(text.trim_end_matches('\n'));
+            self.text.push('\n');
+            self.text.extend(std::iter::repeat_n(' ', indent));
+        } else {
+            self.text.push_str(&scalar(key, place));
+        }
+        self.text.push(':');
+    }
+
+    fn column(&self) -> usize {
+        let line = self.text.rsplit('\n').next().unwrap_or_default();
+        line.chars().count()
+    }
+}
+
+/// What needs no quotes; a string is handed back.
+fn plain(value: &Json) -> Result<String, &str> {
+    match value {
+        Json::Null => Ok("null".to_owned()),
+        Json::Bool(value) => Ok(value.to_string()),
+        Json::Number(number) => Ok(match (number.is_f64(), number.as_f64()) {
+            (true, Some(value)) => float::shortest(value),
+            _ => number.to_string(),
+        }),
+        Json::String(text) => Err(text),
+        Json::Array(_) => Ok("[]".to_owned()),
+        Json::Object(_) => Ok("{}".to_owned()),
+    }
+}
+
+/// The order of keys: letters behind all else, digits by their number.
+fn natural(a: &str, b: &str) -> Ordering {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let Some(at) = a.iter().zip(&b).position(|(a, b)| a != b) else {
+        return a.len().cmp(&b.len());
+    };
+    let (Some(first), Some(second)) = (a.get(at), b.get(at)) else {
+        return a.len().cmp(&b.len());
+    };
+    match (first.is_alphabetic(), second.is_alphabetic()) {
+        (true, true) => return first.cmp(second),
+        (false, true) => return Ordering::Less,
+        (true, false) => return Ordering::Greater,
+        (false, false) => {}
+    }
+    let mut begun = 0_i64;
+    if *first == '0' || *second == '0' {
+        let before = a.get(..at).unwrap_or_default().iter().rev();
+        let mut digits = before.take_while(|char| char.is_ascii_digit());
+        begun = i64::from(digits.any(|char| *char != '0'));
+    }
+    let number = |chars: &[char]| -> (i64, usize) {
+        let digits = chars.get(at..).unwrap_or_default().iter();
+        let digits = digits.map_while(|char| char.to_digit(10));
+        digits.fold((begun, 0), |(sum, count), digit| {
+            let sum = sum.wrapping_mul(10).wrapping_add(i64::from(digit));
+            (sum, count + 1)
+        })
+    };
+    number(&a).cmp(&number(&b)).then(first.cmp(second))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn as_kubernetes_writes_it() {
+        let value = json!({
+            "a": [], "b": {}, "c": [1, {"x": 1, "y": [2]}, [3, [4]], "s"], "d": {"e": {"f": null}},
+            "t": ["yes", "1", "", "null", " a", "a: b", "a #b", "- x", "0x1", "1e3", "2006-01-02", "1:30", "~", "a'b", "'", "ü"],
+            "l": "one\ntwo\n", "m": "one\ntwo", "n": "one\n\n", "k": 1.5,
+        });
+        let expected = "a: []\nb: {}\nc:\n- 1\n- x: 1\n  \"y\":\n  - 2\n- - 3\n  - - 4\n- s\nd:\n  e:\n    f: null\nk: 1.5\n\
+            l: |\n  one\n  two\nm: |-\n  one\n  two\n\"n\": |+\n  one\n\nt:\n- \"yes\"\n- \"1\"\n- \"\"\n- \"null\"\n- ' a'\n- 'a: b'\n\
+            - 'a #b'\n- '- x'\n- \"0x1\"\n- \"1e3\"\n- \"2006-01-02\"\n- \"1:30\"\n- \"~\"\n- a'b\n- ''''\n- ü\n";
+        assert_eq!(text(&value), expected);
+        assert_eq!(read(expected).unwrap(), value);
+        assert_eq!(text(&json!("a\nb\n")), "|\n  a\n  b\n");
+        assert_eq!(text(&json!(["a\nb\n", "c"])), "- |\n  a\n  b\n- c\n");
+    }
+
+    #[test]
+    fn long_lines_are_folded() {
+        let words = "word ".repeat(30);
+        let text = text(&json!({"a": words.trim()}));
+        assert_eq!(text.lines().count(), 2);
+        assert!(text.lines().nth(1).unwrap().starts_with("  word"));
+    }
+
+    #[test]
+    fn keys_in_their_order() {
+        let mut keys = ["b", "a10", "a2", "_x", "B", "a", "1", "a.b"];
+        keys.sort_by(|a, b| natural(a, b));
+        assert_eq!(keys, ["_x", "1", "B", "a", "a.b", "a2", "a10", "b"]);
+    }
+
+    #[test]
+    fn yaml_of_version_1_1() {
+        for (yaml, json) in [
+            ("a: yes", json!({"a": true})),
+            ("a: 010", json!({"a": 8})),
+            ("a: 1e3", json!({"a": 1000})),
+            ("a: 1\na: 2", json!({"a": 2})),
+            ("", json!(null)),
+            ("a: 1.5", json!({"a": 1.5})),
+            ("1: a", json!({"1": "a"})),
+        ] {
+            assert_eq!(read(yaml).unwrap(), json, "{yaml}");
+        }
+        assert!(read("a: [").is_err());
+    }
+}

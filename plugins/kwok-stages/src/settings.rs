@@ -1,0 +1,56 @@
+//! The settings: stages, as a list or under the key `stages`, in JSON or YAML.
+
+use serde_json::Value as Json;
+
+use crate::go::yaml;
+use crate::stage::{self, Problem, Spec};
+
+/// The stages of a text, and the pointer to their list.
+///
+/// # Errors
+/// If the text is neither JSON nor YAML, or holds something else than stages.
+pub fn parse(text: &str) -> Result<(Vec<Json>, &'static str), String> {
+    let wrong =
+        "the settings are no stages: write {\"stages\": [...]} or a list of Stage resources";
+    let value: Json = match serde_json::from_str(text) {
+        Ok(value) => value,
+        // Several documents, as files of stages have them.
+        Err(_) => Json::Array(
+            yaml::read_all(text)
+                .map_err(|error| format!("the settings are neither JSON nor YAML: {error}"))?,
+        ),
+    };
+    match value {
+        // One document that is a list is that list.
+        Json::Array(mut items) if items.len() == 1 && items.first().is_some_and(Json::is_array) => {
+            match items.pop() {
+                Some(Json::Array(items)) => Ok((items, "")),
+                _ => Err(wrong.to_owned()),
+            }
+        }
+        Json::Array(items) => Ok((items, "")),
+        Json::Object(mut entries) => {
+            if let Some(unknown) = entries.keys().find(|key| *key != "stages") {
+                return Err(format!("unknown key {unknown:?}: {wrong}"));
+            }
+            match entries.remove("stages") {
+                Some(Json::Array(items)) => Ok((items, "/stages")),
+                None | Some(Json::Null) => Ok((Vec::new(), "/stages")),
+                Some(_) => Err(wrong.to_owned()),
+            }
+        }
+        _ => Err(wrong.to_owned()),
+    }
+}
+
+/// Reads each stage, with its place.
+pub fn specs<'a>(
+    stages: &'a [Json],
+    root: &'a str,
+) -> impl Iterator<Item = (String, Result<Spec, Problem>)> + 'a {
+    stages.iter().enumerate().map(move |(index, stage)| {
+        let path = format!("{root}/{index}");
+        let spec = stage::parse(stage, &path);
+        (path, spec)
+    })
+}
