@@ -29,6 +29,8 @@ pub enum Program {
     Kwok,
     /// kwok v0.4.0, the release in which users reported pods that move backward.
     KwokV04,
+    /// What kwok's packages decide of stages: the oracle of the stage tests.
+    KwokStages,
 }
 
 /// The oldest Go that can build them, or fetch one that can.
@@ -46,6 +48,7 @@ impl Program {
             Program::Kubectl => "kubectl",
             Program::Kwok => "kwok",
             Program::KwokV04 => "kwok-v0.4",
+            Program::KwokStages => "kwok-stages",
         }
     }
 
@@ -57,6 +60,7 @@ impl Program {
             Program::Scheduler => "k8s.io/kubernetes/cmd/kube-scheduler",
             Program::Kubectl => "k8s.io/kubernetes/cmd/kubectl",
             Program::Kwok | Program::KwokV04 => "sigs.k8s.io/kwok/cmd/kwok",
+            Program::KwokStages => "./stages",
         }
     }
 
@@ -204,7 +208,11 @@ pub(crate) fn target() -> Result<PathBuf> {
 fn pins(program: Program) -> Result<String> {
     let mut hash = DefaultHasher::new();
     program.package().hash(&mut hash);
-    for file in ["go.mod", "go.sum"] {
+    let own: &[&str] = match program {
+        Program::KwokStages => &["stages/main.go"],
+        _ => &[],
+    };
+    for file in ["go.mod", "go.sum"].iter().chain(own) {
         let path = program.module().join(file);
         fs::read(&path)
             .with_context(|| format!("read {}", path.display()))?

@@ -1,150 +1,12 @@
 //! From a stage as it is written to one that can be asked. What is wrong with it is found here, before the first object comes.
 
 use crate::cel::{Environment, Program};
+use crate::compiled::{Condition, Expression, Form, Operator, Stage, Stages, Step, Timing, Weight};
 use crate::functions::Found;
-use crate::jq::{Programs, Sources};
+use crate::jq::Sources;
 use crate::reads::Reads;
-use crate::stage::{self, Apply, Event, Finalizers, Impersonation, Patch, Problem, Spec};
+use crate::stage::{self, Apply, Impersonation, Patch, Problem, Spec};
 use crate::template::Template;
-
-/// All stages of a plugin, compiled.
-pub struct Stages {
-    /// In the order that they were given in.
-    pub stages: Vec<Stage>,
-    /// The jq of all.
-    pub programs: Programs,
-    /// The functions of CEL.
-    pub environment: Environment,
-    /// What was left out.
-    pub problems: Vec<Problem>,
-}
-
-/// A stage, compiled.
-#[derive(Debug)]
-pub struct Stage {
-    /// Its name.
-    pub name: String,
-    /// `v1/Pod`.
-    pub kind: String,
-    /// Labels that are equal.
-    pub labels: Vec<(String, String)>,
-    /// Annotations that are equal.
-    pub annotations: Vec<(String, String)>,
-    /// Conditions.
-    pub conditions: Vec<Condition>,
-    /// Against others that match.
-    pub weight: Weight,
-    /// At least so long.
-    pub duration: Option<Timing>,
-    /// At most so long.
-    pub jitter: Option<Timing>,
-    /// The next one follows at once.
-    pub immediate: bool,
-    /// What it does.
-    pub steps: Vec<Step>,
-    /// What is read to decide.
-    pub reads: Reads,
-}
-
-/// A condition.
-#[derive(Debug)]
-pub enum Condition {
-    /// jq, by number.
-    Jq {
-        /// Which expression.
-        number: usize,
-        /// How its values are looked at.
-        operator: Operator,
-        /// What with.
-        values: Vec<String>,
-    },
-    /// CEL.
-    Cel(Program),
-}
-
-/// How the values of a jq expression are looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Operator {
-    /// One of them is one of those given.
-    In,
-    /// None is.
-    NotIn,
-    /// There is one.
-    Exists,
-    /// There is none.
-    DoesNotExist,
-}
-
-/// An expression for a value.
-#[derive(Debug)]
-pub enum Expression {
-    /// jq, by number.
-    Jq(usize),
-    /// CEL.
-    Cel(Program),
-}
-
-/// A weight.
-#[derive(Debug)]
-pub struct Weight {
-    /// If no expression says otherwise.
-    pub fixed: i64,
-    /// An expression that does.
-    pub from: Option<Expression>,
-}
-
-/// A delay, or its longest.
-#[derive(Debug)]
-pub struct Timing {
-    /// Nanoseconds, if no expression says otherwise.
-    pub fixed: Option<i64>,
-    /// An expression that does.
-    pub from: Option<Expression>,
-}
-
-/// What one step does. More than one of them may be in a step as it is written.
-#[derive(Debug)]
-pub enum Step {
-    /// An Event.
-    Event(Event),
-    /// Finalizers.
-    Finalizers(Finalizers),
-    /// The end.
-    Delete,
-    /// A change.
-    Patch {
-        /// As it is written.
-        patch: Patch,
-        /// How it is meant.
-        form: Form,
-        /// Compiled.
-        template: Template,
-    },
-    /// Another object.
-    Apply {
-        /// As it is written.
-        apply: Apply,
-        /// How it is meant.
-        form: Form,
-        /// `v1/PersistentVolume`.
-        kind: String,
-        /// Compiled.
-        template: Template,
-    },
-}
-
-/// The forms of patches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
-    /// RFC 6902.
-    Json,
-    /// RFC 7396.
-    Merge,
-    /// As Kubernetes merges its own kinds.
-    Strategic,
-    /// Server-side apply.
-    Apply,
-}
 
 /// Effects of a play, by the interface.
 const MOST_EFFECTS: usize = 16;
@@ -278,6 +140,8 @@ impl Compiler<'_> {
             };
             conditions.push(condition);
         }
+        // As KWOK asks them: a CEL expression may rest on what jq has seen to.
+        conditions.sort_by_key(|condition| matches!(condition, Condition::Cel(_)));
         Ok(conditions)
     }
 
@@ -499,25 +363,4 @@ fn top<'a>(template: &'a str, key: &str) -> Option<&'a str> {
     let value = lines.next()?.trim().trim_matches(['"', '\'']);
     let plain = |char: char| char.is_ascii_alphanumeric() || matches!(char, '.' | '/' | '-');
     (!value.is_empty() && value.chars().all(plain)).then_some(value)
-}
-
-impl Stage {
-    fn uses(&self, wanted: usize) -> bool {
-        let conditions = self
-            .conditions
-            .iter()
-            .filter_map(|condition| match condition {
-                Condition::Jq { number, .. } => Some(*number),
-                Condition::Cel(_) => None,
-            });
-        let timings = [&self.duration, &self.jitter].into_iter().flatten();
-        let from = timings
-            .filter_map(|timing| timing.from.as_ref())
-            .chain(&self.weight.from);
-        let from = from.filter_map(|from| match from {
-            Expression::Jq(number) => Some(*number),
-            Expression::Cel(_) => None,
-        });
-        conditions.chain(from).any(|number| number == wanted)
-    }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value as Json;
 use stagewright_plugin::{Answer, Context, Effect, Time};
 
-use crate::compile::{Stage, Stages};
+use crate::compiled::{Stage, Stages};
 use crate::description::{OTHER, names};
 use crate::effects::effects;
 use crate::go::time::Instant;

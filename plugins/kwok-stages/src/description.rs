@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use stagewright_plugin::{Description, Subject};
 
-use crate::compile::{Stage, Stages, Step, is_typed};
+use crate::compile::is_typed;
+use crate::compiled::{Stage, Stages, Step};
 use crate::reads::Reads;
 
 /// Stages beyond the host's limit, or with names that it does not take, are told under this one.

@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 use stagewright_plugin::{Apply, Effect, Event, Patch};
 
-use crate::compile::Form;
+use crate::compiled::Form;
 use crate::play::Action;
 
 /// Where an effect stands among others. The host wants what changes the next answer last, so that a play cut short is repeated whole.

@@ -8,6 +8,7 @@
 
 pub mod cel;
 pub mod compile;
+pub mod compiled;
 pub mod convert;
 mod decide;
 mod description;
@@ -17,7 +18,7 @@ pub mod go;
 pub mod jq;
 pub mod lifecycle;
 pub mod play;
-mod reads;
+pub mod reads;
 pub mod report;
 pub mod settings;
 pub mod stage;

@@ -7,7 +7,7 @@ use jaq_json::Val;
 use serde_json::Value as Json;
 
 use crate::cel::{Scope, When};
-use crate::compile::{Condition, Expression, Operator, Stage, Stages, Timing};
+use crate::compiled::{Condition, Expression, Operator, Stage, Stages, Timing};
 use crate::go::duration;
 use crate::go::time::Instant;
 use crate::jq::{self, Failure};

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use crate::compile::{Form, Stage, Step};
+use crate::compiled::{Form, Stage, Step};
 use crate::functions::Surroundings;
 use crate::go::Value;
 use crate::go::{json as go_json, yaml};

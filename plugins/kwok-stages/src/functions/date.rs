@@ -160,7 +160,7 @@ fn read(layout: &str, content: &str) -> Option<Instant> {
         ("Z07:00", 6),
     ];
     let (mut layout, mut rest) = (layout, content);
-    let mut parts = [1_i64, 1, 1, 0, 0, 0];
+    let mut parts = [0_i64, 1, 1, 0, 0, 0];
     let mut zone = "Z".to_owned();
     while !layout.is_empty() {
         if let Some((piece, place)) = PIECES.iter().find(|(piece, _)| layout.starts_with(piece)) {

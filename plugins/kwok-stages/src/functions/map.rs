@@ -20,6 +20,7 @@ pub const TABLE: &[Row] = &[
     }),
     ("set", &[Ty::Map, Text, Any], None, |args| {
         let value = arg(args, 2).clone();
+        apart(map(args, 0)?, &value)?;
         map(args, 0)?
             .entries
             .borrow_mut()
@@ -100,6 +101,19 @@ fn map(args: &[Value], at: usize) -> Result<&Map, String> {
     }
 }
 
+/// A map that held itself could never be written; in Go it ends the process.
+fn apart(target: &Map, value: &Value) -> Result<(), String> {
+    let inside = match value {
+        Value::Map(map) if std::ptr::eq(&**map, target) => {
+            return Err("a map cannot hold itself".to_owned());
+        }
+        Value::Map(map) => map.entries.borrow().values().cloned().collect(),
+        Value::List(list) => list.items.clone(),
+        _ => Vec::new(),
+    };
+    inside.iter().try_for_each(|value| apart(target, value))
+}
+
 fn dict(args: &[Value]) -> Result<Value, String> {
     let pairs = args.chunks(2).map(|pair| {
         let value = pair.get(1).cloned().unwrap_or_else(|| Value::text(""));
@@ -113,6 +127,9 @@ fn merge(args: &[Value], overwrite: bool) -> Result<Value, String> {
     for at in 1..args.len() {
         // A map merged into itself changes nothing.
         let source = map(args, at)?.entries.borrow().clone();
+        for value in source.values() {
+            apart(map(args, 0)?, value)?;
+        }
         merge_into(map(args, 0)?, source, overwrite);
     }
     Ok(arg(args, 0).clone())

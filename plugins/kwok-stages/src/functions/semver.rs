@@ -17,8 +17,12 @@ pub const TABLE: &[Row] = &[
         let version = Version::parse(text(args, 1))?;
         let mut any = false;
         for alternative in text(args, 0).split("||") {
+            let constraints = parts(alternative);
+            if constraints.is_empty() {
+                return Err(format!("improper constraint {:?}", text(args, 0)));
+            }
             let mut all = true;
-            for constraint in parts(alternative) {
+            for constraint in constraints {
                 all &= holds(&constraint, &version)?;
             }
             any |= all;

@@ -170,7 +170,7 @@ fn show(verb: char, spec: Spec, value: &Value) -> String {
             let items: Vec<String> = list
                 .items
                 .iter()
-                .map(|item| show(verb, spec, item))
+                .map(|item| inside(verb, spec, item))
                 .collect();
             format!("[{}]", items.join(" "))
         }
@@ -178,7 +178,7 @@ fn show(verb: char, spec: Spec, value: &Value) -> String {
             let entries = map.entries.borrow();
             let items = entries.iter().map(|(key, item)| {
                 let key = show(verb, spec, &Value::Text(key.clone()));
-                format!("{key}:{}", show(verb, spec, item))
+                format!("{key}:{}", inside(verb, spec, item))
             });
             format!("map[{}]", items.collect::<Vec<_>>().join(" "))
         }
@@ -189,6 +189,15 @@ fn show(verb: char, spec: Spec, value: &Value) -> String {
         ('s' | 'v', Value::Time(time)) => pad(&time.show(), spec),
         (_, Value::Text(text) | Value::Number(text)) => string(verb, spec, text, value),
         _ => bad(verb, value),
+    }
+}
+
+/// An item of a list or map: a nil there has no verb.
+fn inside(verb: char, spec: Spec, item: &Value) -> String {
+    if item.is_something() {
+        show(verb, spec, item)
+    } else {
+        pad("<nil>", spec)
     }
 }
 

@@ -1,27 +1,24 @@
 //! jq. All expressions of all stages are one program: the standard library is read once, and an expression is found by its number.
 
 mod natives;
+mod read;
 mod ticks;
 
 use std::cell::Cell;
 use std::collections::HashSet;
 
 use jaq_core::data::{DataT, HasLut};
-use jaq_core::load::parse::{Def, Term};
-use jaq_core::load::{Arena, File, Lexer, Loader, Parser, lex};
+use jaq_core::load::parse::Def;
+use jaq_core::load::{Arena, File, Loader};
 use jaq_core::{Compiler, Ctx, Filter, Lut, Vars};
 use jaq_json::{Num, Val};
 use serde_json::Value as Json;
 
+use self::read::term;
 use crate::go::json::number_text;
 
 /// What one expression may do before it counts as endless: values passed from one filter to the next.
 const STEPS: u32 = 10_000;
-/// Longer and deeper expressions are refused: reading them takes stack.
-const LONGEST: usize = 4096;
-const DEEPEST: usize = 64;
-const MOST_TOKENS: usize = 1000;
-
 /// The values that programs run on, and what they may spend.
 pub(crate) struct Kind;
 
@@ -96,7 +93,7 @@ impl Sources {
     /// # Errors
     /// Never, unless the library itself is broken.
     pub fn compile(self) -> Result<(Programs, Vec<(usize, String)>), String> {
-        let Some(library) = self.library else {
+        let Some(library) = self.library.filter(|_| !self.texts.is_empty()) else {
             return Ok((Programs { filter: None }, Vec::new()));
         };
         if let Ok(filter) = compile(&self.texts, &library.defs) {
@@ -185,59 +182,6 @@ pub fn number(value: &Val) -> Option<f64> {
         Val::Num(_) => value.to_string().parse().ok(),
         _ => None,
     }
-}
-
-/// An expression's term, from text.
-fn term(source: &str) -> Result<Term<&str>, String> {
-    if source.len() > LONGEST {
-        return Err(format!("an expression is longer than {LONGEST} bytes"));
-    }
-    let at = |part: &str| {
-        // The part is a slice of the source, or an empty one at its end.
-        let offset = (part.as_ptr() as usize).saturating_sub(source.as_ptr() as usize);
-        source.get(..offset).unwrap_or(source).chars().count() + 1
-    };
-    let mut depth = 0_usize;
-    for char in source.chars() {
-        match char {
-            '(' | '[' | '{' => depth += 1,
-            ')' | ']' | '}' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        if depth > DEEPEST {
-            return Err(format!("more than {DEEPEST} brackets within each other"));
-        }
-    }
-    let tokens = Lexer::new(source)
-        .lex()
-        .map_err(|errors| match errors.first() {
-            Some((lex::Expect::Delim(_), found)) => {
-                format!("character {}: a bracket or quote is not closed", at(found))
-            }
-            Some((expected, found)) => {
-                format!("character {}: expected {}", at(found), expected.as_str())
-            }
-            None => "cannot be read".to_owned(),
-        })?;
-    if tokens.len() > MOST_TOKENS {
-        return Err(format!("more than {MOST_TOKENS} words"));
-    }
-    let parsed = Parser::new(&tokens).parse(|parser| parser.term());
-    parsed.map_err(|errors| match errors.first() {
-        Some((expected, found)) => {
-            let found = found.map_or(source.len()..source.len(), |token| {
-                span(source, token.as_str())
-            });
-            let place = source.get(..found.start).unwrap_or(source).chars().count() + 1;
-            format!("character {place}: expected {}", expected.as_str())
-        }
-        None => "cannot be read".to_owned(),
-    })
-}
-
-fn span(whole: &str, part: &str) -> std::ops::Range<usize> {
-    let start = (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize);
-    start..start + part.len()
 }
 
 /// Looks at an expression alone: its syntax, and the names it uses.

@@ -7,6 +7,7 @@ mod lex;
 mod node;
 mod number;
 mod parse;
+mod pipeline;
 
 use std::collections::BTreeMap;
 use std::fmt;
