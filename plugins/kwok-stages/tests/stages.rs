@@ -83,7 +83,10 @@ fn what_is_declared_follows_from_the_stages() {
 
 #[test]
 fn a_bad_stage_is_left_out_alone() {
-    let good = stage("good", json!({"selector": {}, "steps": becomes("Active")}));
+    let good = stage(
+        "good",
+        json!({"selector": phase("DoesNotExist", &[]), "steps": becomes("Active")}),
+    );
     for (spec, path, message) in [
         (
             json!({"selector": {"matchExpressions": [{"key": ".a[", "operator": "Exists"}]}}),
