@@ -1,5 +1,11 @@
 //! What a user of stages relies on, without KWOK at hand: lives of objects, bad stages beside good ones, and stages that mean harm.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests, which may fail loudly"
+)]
+
 use serde_json::{Value, json};
 use stagewright_plugin::harness::Harness;
 use stagewright_plugin::{Answer, Plugin as _};

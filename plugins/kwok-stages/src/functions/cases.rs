@@ -85,9 +85,11 @@ fn untitle(content: &str) -> String {
             begins = true;
             return char;
         }
-        std::mem::take(&mut begins)
-            .then(|| lower(char))
-            .unwrap_or(char)
+        if std::mem::take(&mut begins) {
+            lower(char)
+        } else {
+            char
+        }
     });
     changed.collect()
 }

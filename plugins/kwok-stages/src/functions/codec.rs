@@ -122,7 +122,7 @@ fn decode(text: &str, letters: &[u8], bits: u32) -> String {
             value &= (1 << held) - 1;
         }
     }
-    if clean.len() % width != 0 || clean.len() - digits >= width || held >= bits {
+    if !clean.len().is_multiple_of(width) || clean.len() - digits >= width || held >= bits {
         return corrupt(digits);
     }
     String::from_utf8_lossy(&out).into_owned()

@@ -175,7 +175,7 @@ pub fn calls<'a>(term: &Term<&'a str>) -> Names<'a> {
         _ => {}
     });
     called.retain(|(name, arity)| {
-        !own.contains(&(name, *arity)) && !(*arity == 0 && params.contains(name))
+        !(own.contains(&(name, *arity)) || *arity == 0 && params.contains(name))
     });
     called
 }
