@@ -13,7 +13,7 @@ fn with_policy(mut pod: Value, policy: &str) -> Value {
     pod
 }
 
-fn last(life: &harness::Life) -> &Value {
+pub fn last(life: &harness::Life) -> &Value {
     life.object().unwrap()
 }
 
@@ -70,7 +70,7 @@ fn the_end_of_the_grace_period_waits_for_nobody() {
     walk(&mut steady(), pod, 3600, &expected);
 }
 
-fn walk_until(pod: Value, seconds: u64) -> harness::Life {
+pub fn walk_until(pod: Value, seconds: u64) -> harness::Life {
     let until = stagewright_plugin::Time::parse(crate::world::BOUND).unwrap()
         + std::time::Duration::from_secs(seconds);
     steady().live(pod, &until.to_string()).unwrap()
@@ -416,44 +416,4 @@ fn a_job_pods_draws_are_its_own() {
         times.iter().any(|time| (time - times[0]).abs() > 0.5),
         "{times:?}"
     );
-}
-
-/// controller/util/node `MarkPodsNotReady`: the node lifecycle controller turns Ready when it gives a node up. The pod is Ready again when
-/// its node is, and nothing is restarted.
-#[test]
-fn a_pod_is_ready_again_when_its_node_is() {
-    let before = last(&walk_until(pod(), 5)).clone();
-    let mut pod = before.clone();
-    for condition in pod["status"]["conditions"].as_array_mut().unwrap() {
-        if condition["type"] == "Ready" {
-            condition["status"] = json!("False");
-            condition["lastTransitionTime"] = json!("2026-01-01T00:00:40Z");
-        }
-    }
-    let node = |ready: &str| {
-        vec![
-            json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n1"},
-            "status": {"conditions": [{"type": "Ready", "status": ready}]}}),
-        ]
-    };
-    for status in ["False", "Unknown"] {
-        let mut harness = steady().related("node", node(status));
-        walk(&mut harness, pod.clone(), 3600, &[]);
-    }
-    let mut harness = steady().related("node", node("True"));
-    let life = walk(
-        &mut harness,
-        pod.clone(),
-        3600,
-        &["+33 probe Running main:up*"],
-    );
-    assert_eq!(
-        last(&life)["status"]["containerStatuses"],
-        before["status"]["containerStatuses"]
-    );
-    assert_eq!(condition(last(&life), "Ready")["status"], "True");
-    // Without delays the host's claim is all that counts: a node that is ours again has its pods Ready.
-    let life = crate::world::fast().live(pod, crate::world::LATER).unwrap();
-    assert_eq!(life.stages(), ["ready"]);
-    assert_eq!(condition(last(&life), "Ready")["status"], "True");
 }

@@ -12,6 +12,7 @@ mod general;
 mod kubelet;
 mod observed;
 mod probes;
+mod recovery;
 mod refused;
 mod resize;
 mod restarts;
