@@ -1,6 +1,14 @@
 //! The plugin `kwok-stages` against KWOK itself: its own test cases, the stages that it ships, and generated ones, decided by KWOK's
 //! packages in a Go program (`tests/controlplane/stages`) and by the plugin.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests, which may fail loudly"
+)]
+
 mod coverage;
 mod oracle;
 mod random;
