@@ -57,14 +57,8 @@ impl Call<'_> {
 
     /// Deletes the target.
     pub(super) fn delete_with(&mut self, options: &DeleteOptions) -> Result<Answer, Status> {
-        let key = self.target.key(self.target.name());
         loop {
-            let entry = self
-                .shared
-                .read(|store| store.get(&self.target.resource.collection, &key).cloned());
-            let Some(entry) = entry else {
-                return Err(Status::not_found(&self.target.resource, self.target.name()));
-            };
+            let entry = self.stored_entry()?;
             let step = self.next_step(&entry, options)?;
             if let Some(answer) = self.take_step(&entry, step, options)? {
                 return Ok(answer);

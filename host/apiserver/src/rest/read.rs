@@ -1,5 +1,7 @@
 //! Get, list, watch.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
@@ -8,7 +10,7 @@ use super::Call;
 use super::answer::{Answer, List};
 use super::select::Filter;
 use crate::status::Status;
-use crate::store::{Range, Store};
+use crate::store::{Entry, Range, Store};
 use crate::watch::{Start, Watch};
 
 /// Where a list goes on.
@@ -35,6 +37,14 @@ impl Call<'_> {
                 .map(|entry| Answer::Entry(200, entry.clone()))
                 .ok_or_else(|| Status::not_found(&self.target.resource, name))
         })
+    }
+
+    /// The target as it is stored now.
+    pub(super) fn stored_entry(&self) -> Result<Arc<Entry>, Status> {
+        let (name, key) = (self.target.name(), self.target.key(self.target.name()));
+        self.shared
+            .read(|store| store.get(&self.target.resource.collection, &key).cloned())
+            .ok_or_else(|| Status::not_found(&self.target.resource, name))
     }
 
     pub(super) fn list(&mut self) -> Result<Answer, Status> {

@@ -120,15 +120,9 @@ impl Call<'_> {
         uid: Option<&str>,
         next: &mut dyn FnMut(&Value) -> Result<Value, Status>,
     ) -> Result<Updated, Status> {
-        let key = self.target.key(self.target.name());
         let told = self.warnings.len();
         loop {
-            let entry = self
-                .shared
-                .read(|store| store.get(&self.target.resource.collection, &key).cloned());
-            let Some(entry) = entry else {
-                return Err(Status::not_found(&self.target.resource, self.target.name()));
-            };
+            let entry = self.stored_entry()?;
             if let Some(wanted) = uid.filter(|wanted| **wanted != *entry.uid) {
                 return Err(self.other_uid(wanted, &entry.uid));
             }

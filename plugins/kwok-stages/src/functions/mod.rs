@@ -164,29 +164,31 @@ const REFUSED: &[(&[&str], &str)] = &[
     ),
 ];
 
+/// The pure ones. A name that stands in several tables is the first one's.
+const TABLES: [&[Row]; 14] = [
+    kwok::TABLE,
+    list::TABLE,
+    map::TABLE,
+    number::TABLE,
+    math::TABLE,
+    strings::TABLE,
+    cases::TABLE,
+    codec::TABLE,
+    date::TABLE,
+    regex::TABLE,
+    path::TABLE,
+    url::TABLE,
+    semver::TABLE,
+    builtin::TABLE,
+];
+
 /// Functions that every kind has, by name. Later ones win in Go: KWOK's over sprig's over the language's.
 #[must_use]
 pub fn find(name: &str) -> Found {
     if let Some((_, reason)) = REFUSED.iter().find(|(names, _)| names.contains(&name)) {
         return Found::Refused(reason);
     }
-    let tables = [
-        kwok::TABLE,
-        list::TABLE,
-        map::TABLE,
-        number::TABLE,
-        math::TABLE,
-        strings::TABLE,
-        cases::TABLE,
-        codec::TABLE,
-        date::TABLE,
-        regex::TABLE,
-        path::TABLE,
-        url::TABLE,
-        semver::TABLE,
-        builtin::TABLE,
-    ];
-    for (name_of, params, rest, body) in tables.into_iter().flatten() {
+    for (name_of, params, rest, body) in TABLES.into_iter().flatten() {
         if *name_of == name {
             return Found::Function(Function {
                 name: name_of,
@@ -242,23 +244,7 @@ pub fn find_stubbed(name: &str) -> Found {
 /// The names of all functions, for tests that count what they use.
 #[must_use]
 pub fn names() -> Vec<&'static str> {
-    let tables = [
-        kwok::TABLE,
-        list::TABLE,
-        map::TABLE,
-        number::TABLE,
-        math::TABLE,
-        strings::TABLE,
-        cases::TABLE,
-        codec::TABLE,
-        date::TABLE,
-        regex::TABLE,
-        path::TABLE,
-        url::TABLE,
-        semver::TABLE,
-        builtin::TABLE,
-    ];
-    let rows = tables.into_iter().flatten().map(|row| row.0);
+    let rows = TABLES.into_iter().flatten().map(|row| row.0);
     let others = date::TIMED
         .iter()
         .chain(builtin::LOGIC)
