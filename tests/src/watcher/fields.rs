@@ -121,14 +121,19 @@ pub(super) fn never_earlier(
     }
 }
 
-/// Deletion, once asked for, is never taken back and only comes nearer (`ObjectMeta.deletionTimestamp`).
+/// Deletion, once asked for, is never taken back and only comes nearer (`ObjectMeta.deletionTimestamp`). A shortened grace period
+/// that is over already makes the server write the present moment (apiserver `BeforeDelete`): nearer too, though a later time.
 pub(super) fn deletion(before: &Value, after: &Value, found: &mut Vec<Finding>) {
-    let pointer = "/metadata/deletionTimestamp";
+    let (pointer, grace) = (
+        "/metadata/deletionTimestamp",
+        "/metadata/deletionGracePeriodSeconds",
+    );
     let Some(old) = time(before, pointer) else {
         return;
     };
     match time(after, pointer) {
         None => found.push(Finding::new("DeletionUndone", pointer, old, "none")),
+        Some(_) if number(after, grace) < number(before, grace) => {}
         Some(new) if new > old => found.push(Finding::new("DeletionPostponed", pointer, old, new)),
         Some(_) => {}
     }

@@ -21,7 +21,7 @@ use crate::time::Time;
 #[serde(rename_all = "camelCase")]
 pub struct Rank {
     #[serde(skip_serializing_if = "Option::is_none")]
-    deletion: Option<Time>,
+    deletion: Option<Deletion>,
     terminal: bool,
     /// `None`: the order has no phases. Empty: the object has none, and the order no initial one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -46,15 +46,37 @@ pub(super) enum Epoch {
     Identity(Box<str>),
 }
 
+/// A requested deletion. Nearer is lesser: first by the grace period, then by the moment.
+///
+/// The API server only shortens the grace period (`BeforeDelete` in apiserver `pkg/registry/rest/delete.go`). If the shorter one is
+/// over already it writes the present moment, which is later than what stood there; so the moment binds only while the period stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+struct Deletion {
+    /// In seconds.
+    #[serde(skip)]
+    grace: i64,
+    at: Time,
+}
+
+// === impl Deletion ===
+
+impl Deletion {
+    fn of(object: &Value) -> Option<Self> {
+        let text = object.pointer("/metadata/deletionTimestamp")?.as_str()?;
+        let grace = object.pointer("/metadata/deletionGracePeriodSeconds");
+        Some(Self {
+            grace: grace.and_then(super::model::number).unwrap_or(0),
+            at: Time::parse(text).unwrap_or_default(),
+        })
+    }
+}
+
 // === impl Rank ===
 
 impl Rank {
     pub(super) fn of(order: &Order, object: &Value) -> Self {
         let phase = order.phase(object);
-        let deletion = object
-            .pointer("/metadata/deletionTimestamp")
-            .and_then(Value::as_str)
-            .map(|text| Time::parse(text).unwrap_or_default());
         let counted = |counter: &super::model::Counter| {
             let falls = counter.unless.is_some_and(|unless| unless(object));
             (!falls).then(|| {
@@ -66,7 +88,7 @@ impl Rank {
         };
         let model = order.model();
         Self {
-            deletion,
+            deletion: Deletion::of(object),
             terminal: phase.as_ref().is_some_and(|phase| order.is_terminal(phase)),
             phase,
             epochs: order.epochs(object),
@@ -105,7 +127,10 @@ impl Rank {
     /// The rank of the same object once its deletion was requested.
     pub(crate) fn deleted(&self, at: Time) -> Self {
         Self {
-            deletion: Some(self.deletion.map_or(at, |set| set.min(at))),
+            deletion: Some(Deletion {
+                grace: self.deletion.map_or(0, |set| set.grace),
+                at: self.deletion.map_or(at, |set| set.at.min(at)),
+            }),
             ..self.clone()
         }
     }
@@ -159,13 +184,14 @@ impl Rank {
         found
     }
 
-    /// apimachinery `types.go`: the deletionTimestamp "may not be unset or be set further into the future", only shortened.
+    /// apimachinery `types.go`: the deletionTimestamp "may not be unset or be set further into the future", only shortened; but
+    /// see [`Deletion`].
     fn deletion_breach(&self, to: &Self) -> Option<Breach> {
         const AT: &str = "/metadata/deletionTimestamp";
         match (self.deletion, to.deletion) {
-            (Some(from), None) => Some(Breach::new("DeletionUndone", AT, from, "")),
+            (Some(from), None) => Some(Breach::new("DeletionUndone", AT, from.at, "")),
             (Some(from), Some(to)) if to > from => {
-                Some(Breach::new("DeletionPostponed", AT, from, to))
+                Some(Breach::new("DeletionPostponed", AT, from.at, to.at))
             }
             _ => None,
         }

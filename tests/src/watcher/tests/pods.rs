@@ -88,14 +88,16 @@ fn terminal_is_the_end() {
 
 #[test]
 fn deletion_only_comes_nearer() {
-    let deleting = |at: &str| json!({"metadata": {"deletionTimestamp": at}});
-    let (soon, late) = (
-        deleting("2026-01-01T00:00:10Z"),
-        deleting("2026-01-01T00:00:40Z"),
+    let deleting = |at: &str, grace: u32| json!({"metadata": {"deletionTimestamp": at, "deletionGracePeriodSeconds": grace}});
+    let (soon, late, expired) = (
+        deleting("2026-01-01T00:00:10Z", 30),
+        deleting("2026-01-01T00:00:40Z", 30),
+        deleting("2026-01-01T00:00:40Z", 0),
     );
     assert!(broken(&[json!({}), late.clone(), soon.clone()]).is_empty());
     assert_eq!(broken(&[soon.clone(), late]), ["DeletionPostponed"]);
-    assert_eq!(broken(&[soon, json!({})]), ["DeletionUndone"]);
+    assert_eq!(broken(&[soon.clone(), json!({})]), ["DeletionUndone"]);
+    assert!(broken(&[soon, expired]).is_empty());
 }
 
 #[test]

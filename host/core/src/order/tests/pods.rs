@@ -5,6 +5,7 @@ use crate::order::Order;
 
 const EPOCH: &str = "/metadata/annotations/stagewright.dev~1sandbox-epoch";
 const DELETION: &str = "/metadata/deletionTimestamp";
+const GRACE: &str = "/metadata/deletionGracePeriodSeconds";
 
 fn pod(phase: Option<&str>) -> Value {
     let pod = json!({"metadata": {"uid": "u"}, "spec": {"containers": []}, "status": {}});
@@ -121,6 +122,11 @@ fn deletion_is_not_undone_and_only_hastened() {
     check(&Order::Pod, &late, &early, "forward");
     check(&Order::Pod, &early, &late, "DeletionPostponed");
     check(&Order::Pod, &early, &pod(Some("Running")), "DeletionUndone");
+    // The server writes the present moment if the shortened period is over.
+    let within = |object, seconds: i64| with(object, &[(GRACE, json!(seconds))]);
+    let (long, none) = (within(&early, 30), within(&late, 0));
+    check(&Order::Pod, &long, &none, "forward");
+    check(&Order::Pod, &none, &long, "DeletionPostponed");
     check(
         &Order::Pod,
         &early,
