@@ -24,6 +24,9 @@ pub const LEASE_NAMESPACE: &str = "kube-node-lease";
 /// Marks a pod that mirrors a file on a real node (`corev1.MirrorPodAnnotationKey`): only its kubelet knows how it is.
 const MIRROR: &str = "/metadata/annotations/kubernetes.io~1config.mirror";
 
+/// Makes a node nobody's while it says `true`, as if its kubelet were dead: its lease runs out, and nothing of it is written.
+const SILENT: &str = "/metadata/annotations/stagewright.dev~1node.silent";
+
 /// Which nodes are ours to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Selection {
@@ -82,9 +85,20 @@ pub struct Claims {
 /// A name for which a node, a lease or both are known.
 #[derive(Debug, Default)]
 struct Node {
-    /// The newest version seen and whether the selection has it; none while only the lease is known.
-    selected: Option<(ResourceVersion, bool)>,
+    /// The newest version seen and whether we take it; none while only the lease is known.
+    selected: Option<(ResourceVersion, Taken)>,
     lease: Option<Lease>,
+}
+
+/// Whether we take a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    /// The selection has it.
+    Yes,
+    /// The selection does not have it.
+    No,
+    /// It has, and the node is to be [`SILENT`].
+    Silent,
 }
 
 /// What became of a node in our eyes.
@@ -111,6 +125,9 @@ pub enum NotOurs {
     /// Its node is not among those that we run.
     #[error("the node is not selected: see the node selection flags")]
     NodeNotSelected,
+    /// The node is to look dead.
+    #[error("the node is silent: its annotation stagewright.dev/node.silent says so")]
+    NodeSilent,
     /// A kubelet renews the node's lease.
     #[error("a kubelet serves the node")]
     Kubelet,
@@ -274,7 +291,7 @@ impl Claims {
     pub fn is_selected(&self, node: &str) -> bool {
         self.nodes
             .get(node)
-            .is_some_and(|node| matches!(node.selected, Some((_, true))))
+            .is_some_and(|node| matches!(node.selected, Some((_, Taken::Yes))))
     }
 
     fn entry(&mut self, name: &str) -> Option<(Arc<str>, &mut Node)> {
@@ -283,13 +300,13 @@ impl Claims {
         Some((name, node))
     }
 
-    fn selects(&self, node: &Snapshot) -> bool {
+    fn selects(&self, node: &Snapshot) -> Taken {
         let body = node.body();
         let (labels, annotations) = (
             body.pointer("/metadata/labels"),
             body.pointer("/metadata/annotations"),
         );
-        match &self.selection {
+        let selected = match &self.selection {
             Selection::All => true,
             Selection::Labels(selector) => selector.matches(labels),
             Selection::Annotations(selector) => selector.matches(annotations),
@@ -297,6 +314,12 @@ impl Claims {
                 by_label.matches(labels) && by_annotation.matches(annotations)
             }
             Selection::Names(names) => names.contains(&*node.key().name),
+        };
+        let silent = body.pointer(SILENT).and_then(Value::as_str) == Some("true");
+        match (selected, silent) {
+            (true, false) => Taken::Yes,
+            (true, true) => Taken::Silent,
+            (false, _) => Taken::No,
         }
     }
 
@@ -304,8 +327,10 @@ impl Claims {
     fn standing(&self, name: &str, now: Time) -> Result<(), NotOurs> {
         let node = self.nodes.get(name).ok_or(NotOurs::NodeUnknown)?;
         let (_, selected) = node.selected.ok_or(NotOurs::NodeUnknown)?;
-        if !selected {
-            return Err(NotOurs::NodeNotSelected);
+        match selected {
+            Taken::Yes => {}
+            Taken::No => return Err(NotOurs::NodeNotSelected),
+            Taken::Silent => return Err(NotOurs::NodeSilent),
         }
         let holder = node.lease.as_ref().and_then(|lease| lease.holder_at(now));
         let named = matches!(self.selection, Selection::Names(_));
@@ -366,6 +391,7 @@ impl NotOurs {
             Self::NoNode => "NoNode",
             Self::NodeUnknown => "NodeUnknown",
             Self::NodeNotSelected => "NodeNotSelected",
+            Self::NodeSilent => "NodeSilent",
             Self::Kubelet => "Kubelet",
             Self::MirrorPod => "MirrorPod",
             Self::HeldBy(_) => "HeldBy",

@@ -1,9 +1,9 @@
 //! Stock plugin: the life of a node that runs nothing, as a kubelet would report it.
 //!
 //! A node becomes Ready at once, with what its maker left out filled in (`initialize`); says regularly that it is still there
-//! (`heartbeat`); is not Ready while the annotation `stagewright.dev/node.not-ready` says so (`not-ready`: `"true"`, or a reason of one
-//! word); and comes back when that is gone, or when somebody else gave it up (`recover`). Its spec is never touched: taints and
-//! `unschedulable` belong to others.
+//! (`heartbeat`); is not Ready while an annotation says so, or now and then if it flaps (`not-ready`); runs out of memory, disk,
+//! process ids or network on demand (`pressure`); and comes back when that is over, or when somebody else gave it up (`recover`). Its
+//! spec is never touched: taints and `unschedulable` belong to others. The README has the annotations.
 
 mod decide;
 mod play;
@@ -22,12 +22,14 @@ const DESCRIPTION: &str = concat!(
     r#"{"schema": "stagewright.dev/description/v1", "name": "node", "version": ""#,
     env!("CARGO_PKG_VERSION"),
     r#"",
-"stages": ["initialize", "heartbeat", "not-ready", "recover"],
+"stages": ["initialize", "heartbeat", "not-ready", "recover", "pressure"],
 "subjects": [{"kind": "v1/Node",
-  "reads": ["/metadata/annotations/stagewright.dev~1node.not-ready", "/status/conditions/*/type", "/status/conditions/*/status",
-    "/status/conditions/*/reason", "/status/conditions/*/lastHeartbeatTime"],
+  "reads": ["/metadata/annotations/stagewright.dev~1node.not-ready", "/metadata/annotations/stagewright.dev~1node.pressure",
+    "/metadata/annotations/stagewright.dev~1node.flap", "/status/conditions/*/type", "/status/conditions/*/status",
+    "/status/conditions/*/reason", "/status/conditions/*/message", "/status/conditions/*/lastHeartbeatTime", "/status/conditions/*/lastTransitionTime"],
   "since": ["/status/conditions/*/lastHeartbeatTime", "/status/conditions/*/lastTransitionTime"],
-  "playReads": ["/metadata/labels", "/metadata/annotations/stagewright.dev~1node.not-ready", "/status/conditions",
+  "playReads": ["/metadata/labels", "/metadata/annotations/stagewright.dev~1node.not-ready",
+    "/metadata/annotations/stagewright.dev~1node.pressure", "/metadata/annotations/stagewright.dev~1node.flap", "/status/conditions",
     "/status/capacity", "/status/allocatable", "/status/addresses", "/status/nodeInfo", "/status/daemonEndpoints"],
   "writes": ["/status"], "facts": ["addresses"]}]}"#
 );

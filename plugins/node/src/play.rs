@@ -6,10 +6,10 @@ use serde_json::{Map, Value, json};
 use stagewright_plugin::{Context, Effect, Event, Object, Patch, conditions};
 
 use crate::settings::Settings;
-use crate::view::{NOT_READY, not_ready};
+use crate::view::{FLAP, FLAPS, NOT_READY, Wishes};
 
 /// Types, what they are on a healthy node, and why. Reasons are those that a kubelet gives.
-const HEALTHY: [(&str, &str, &str, &str); 5] = [
+pub const HEALTHY: [(&str, &str, &str, &str); 5] = [
     (
         "Ready",
         "True",
@@ -42,6 +42,9 @@ const HEALTHY: [(&str, &str, &str, &str); 5] = [
     ),
 ];
 
+/// The message of a condition that the annotation [`crate::view::PRESSURE`] asks for, by which it is known to be ours.
+pub const ASKED: &str = "annotation stagewright.dev/node.pressure says so";
+
 /// What nodes have that do not say, if the settings do not either: more than any test uses.
 const CAPACITY: [(&str, &str); 3] = [("cpu", "1k"), ("memory", "1Ti"), ("pods", "1M")];
 
@@ -68,6 +71,7 @@ pub fn play(
         "recover" => play.up(),
         "heartbeat" => Ok(play.heartbeat()),
         "not-ready" => play.down(),
+        "pressure" => play.pressure(),
         _ => Err(format!("stage {stage:?} is none of this plugin's")),
     }
 }
@@ -83,34 +87,63 @@ impl Play<'_> {
     fn up(&self) -> Result<Vec<Effect>, String> {
         let mut status = self.described()?;
         let mut conditions = self.conditions();
+        let wishes = self.wishes()?;
+        self.set_health(&mut conditions, &wishes);
         // An annotation that asks for the opposite wins from the first moment.
-        let healthy = if self.unready()?.is_some() {
-            HEALTHY.get(1..).unwrap_or_default()
-        } else {
-            &HEALTHY
-        };
-        for (kind, value, reason, message) in healthy {
-            self.set(&mut conditions, kind, value, (reason, message));
-        }
-        let event = match self.unready()? {
-            Some(reason) => self.set_unready(&mut conditions, reason),
-            None => Event::normal("NodeReady", "the node is Ready"),
+        let event = match wishes.not_ready {
+            Some(reason) => self.set_unready(&mut conditions, reason, NOT_READY),
+            None => {
+                for (kind, value, reason, message) in HEALTHY.iter().take(1) {
+                    self.set(&mut conditions, kind, value, (reason, message));
+                }
+                Event::normal("NodeReady", "the node is Ready")
+            }
         };
         status.insert("conditions".into(), conditions.into());
         Ok(vec![event.into(), Patch::status(status).into()])
     }
 
-    /// Not Ready, as the annotation asks; everything else stays.
+    /// Not Ready, as an annotation or the setting asks; everything else stays.
     fn down(&self) -> Result<Vec<Effect>, String> {
-        let reason = self
-            .unready()?
-            .ok_or_else(|| format!("annotation {NOT_READY} is gone"))?;
         let mut conditions = self.conditions();
-        let event = self.set_unready(&mut conditions, reason);
+        let event = match self.wishes()?.not_ready {
+            Some(reason) => self.set_unready(&mut conditions, reason, NOT_READY),
+            None => self.set_unready(&mut conditions, FLAPS, FLAP),
+        };
         Ok(vec![
             event.into(),
             Patch::status(json!({ "conditions": conditions })).into(),
         ])
+    }
+
+    /// Out of what the annotation says, and of nothing else.
+    fn pressure(&self) -> Result<Vec<Effect>, String> {
+        let mut conditions = self.conditions();
+        let before = conditions.clone();
+        self.set_health(&mut conditions, &self.wishes()?);
+        let mut effects = Vec::new();
+        for (kind, _, reason, _) in HEALTHY.iter().skip(1) {
+            let now = conditions::status(&conditions, kind);
+            if now != conditions::status(&before, kind) {
+                let reason = conditions::find(&conditions, kind)
+                    .and_then(|condition| condition.get("reason")?.as_str())
+                    .unwrap_or(reason);
+                let event = Event::normal(event_reason(reason), format!("{kind} is {now}"));
+                effects.push(event.into());
+            }
+        }
+        effects.push(Patch::status(json!({ "conditions": conditions })).into());
+        Ok(effects)
+    }
+
+    /// All conditions but Ready.
+    fn set_health(&self, conditions: &mut Vec<Value>, wishes: &Wishes<'_>) {
+        for (kind, value, reason, message) in HEALTHY.iter().skip(1) {
+            match wishes.pressure(kind) {
+                Some(reason) => self.set(conditions, kind, "True", (reason, ASKED)),
+                None => self.set(conditions, kind, value, (reason, message)),
+            }
+        }
     }
 
     /// Still here: nothing moves but the times.
@@ -232,18 +265,22 @@ impl Play<'_> {
         });
     }
 
-    fn set_unready(&self, conditions: &mut Vec<Value>, reason: &str) -> Event {
-        let message = format!("annotation {NOT_READY} says so");
+    fn set_unready(&self, conditions: &mut Vec<Value>, reason: &str, annotation: &str) -> Event {
+        let message = match annotation == FLAP && self.annotation(FLAP).is_none() {
+            true => "the setting flap says so".to_owned(),
+            false => format!("annotation {annotation} says so"),
+        };
         self.set(conditions, "Ready", "False", (reason, &message));
         Event::normal("NodeNotReady", message)
     }
 
-    fn unready(&self) -> Result<Option<&str>, String> {
-        let annotation = self
-            .node
-            .pointer("/metadata/annotations")
-            .and_then(|all| all.get(NOT_READY));
-        not_ready(annotation.and_then(Value::as_str))
+    fn wishes(&self) -> Result<Wishes<'_>, String> {
+        Wishes::read(|key| self.annotation(key), self.settings)
+    }
+
+    fn annotation(&self, key: &str) -> Option<&str> {
+        let annotations = self.node.pointer("/metadata/annotations")?;
+        annotations.get(key)?.as_str()
     }
 
     fn conditions(&self) -> Vec<Value> {
@@ -264,6 +301,14 @@ impl Play<'_> {
             .pointer("/status")
             .and_then(|status| status.get(field));
         part.and_then(Value::as_object).cloned().unwrap_or_default()
+    }
+}
+
+/// The kubelet names the Event as it names the reason: `NodeHasDiskPressure` for `KubeletHasDiskPressure`.
+fn event_reason(reason: &str) -> String {
+    match reason.strip_prefix("Kubelet") {
+        Some(has) => format!("Node{has}"),
+        None => reason.to_owned(),
     }
 }
 

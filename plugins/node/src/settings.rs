@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use stagewright_plugin::{Delay, Settings as Json};
 
+use crate::view::Flap;
+
 /// The settings, checked.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "camelCase")]
@@ -18,6 +20,9 @@ pub struct Settings {
     pub allocatable: BTreeMap<String, String>,
     /// What nodes say of themselves where their maker said nothing.
     pub node_info: BTreeMap<String, String>,
+    /// How nodes flap that do not say: `5m/30s` is five minutes Ready, half a minute not, and so on.
+    #[serde(deserialize_with = "crate::view::flap")]
+    pub flap: Option<Flap>,
     /// Where the kubelet is said to answer; without it, where the host answers.
     pub kubelet_port: Option<u16>,
 }
@@ -43,6 +48,7 @@ impl Default for Settings {
             capacity: BTreeMap::new(),
             allocatable: BTreeMap::new(),
             node_info: BTreeMap::new(),
+            flap: None,
             kubelet_port: None,
         }
     }

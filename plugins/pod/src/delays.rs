@@ -1,7 +1,7 @@
 //! How long each stage of the general profile is waited for, and who says so.
 //!
 //! The strongest first:
-//! 1. the pod's annotation `stagewright.dev/pod.<stage>-delay`, like `10s` or `5s..10s`;
+//! 1. the pod's annotation `stagewright.dev/pod.<stage>-delay`, like `10s` or `5s..10s`, or of one container `first=10s`;
 //! 2. its annotations `<stage>.stage.kwok.x-k8s.io/delay` and `…/jitter-delay`, with KWOK's names of the stages: at least the one, at
 //!    most the other;
 //! 3. the setting `delays`, like `{"create": "1s..5s"}`;
@@ -13,6 +13,7 @@
 use serde::Deserialize;
 use stagewright_plugin::{Delay, parse_duration};
 
+use crate::annotations::of_container;
 use crate::view::Annotations;
 
 /// A stage that may be waited for.
@@ -30,6 +31,8 @@ pub enum Stage {
     Complete,
     /// A deleted pod's containers end.
     Terminate,
+    /// A granted resize is done.
+    Resize,
 }
 
 /// The setting `delays`.
@@ -42,6 +45,7 @@ pub struct Delays {
     ready: Option<Delay>,
     complete: Option<Delay>,
     terminate: Option<Delay>,
+    resize: Option<Delay>,
 }
 
 /// What stages are waited for if nobody says otherwise.
@@ -58,6 +62,7 @@ impl Stage {
             Self::Ready => "ready",
             Self::Complete => "complete",
             Self::Terminate => "terminate",
+            Self::Resize => "resize",
         }
     }
 
@@ -71,13 +76,15 @@ impl Stage {
             Self::Ready => "stagewright.dev/pod.ready-delay",
             Self::Complete => "stagewright.dev/pod.complete-delay",
             Self::Terminate => "stagewright.dev/pod.terminate-delay",
+            Self::Resize => "stagewright.dev/pod.resize-delay",
         }
     }
 
-    /// The annotations that KWOK's general stages read: the shortest and the longest delay.
+    /// The annotations that KWOK's general stages read, if it has the stage: the shortest and the longest delay.
     #[must_use]
-    pub fn kwok_annotations(self) -> [&'static str; 2] {
-        match self {
+    pub fn kwok_annotations(self) -> Option<[&'static str; 2]> {
+        Some(match self {
+            Self::Resize => return None,
             Self::Create => [
                 "pod-create.stage.kwok.x-k8s.io/delay",
                 "pod-create.stage.kwok.x-k8s.io/jitter-delay",
@@ -102,7 +109,7 @@ impl Stage {
                 "pod-delete.stage.kwok.x-k8s.io/delay",
                 "pod-delete.stage.kwok.x-k8s.io/jitter-delay",
             ],
-        }
+        })
     }
 }
 
@@ -117,16 +124,18 @@ impl Delays {
             Stage::Ready => self.ready,
             Stage::Complete => self.complete,
             Stage::Terminate => self.terminate,
+            Stage::Resize => self.resize,
         }
     }
 }
 
-/// What the pod says of a stage, or `otherwise`.
+/// What the pod says of a stage, and of a container in it, or `otherwise`. A value without a name is for all containers.
 ///
 /// # Errors
 /// If an annotation has no delay in it: names it, its value, and what is expected.
 pub fn annotated(
     stage: Stage,
+    container: &str,
     annotations: &Annotations<'_>,
     otherwise: Delay,
 ) -> Result<Delay, String> {
@@ -134,10 +143,16 @@ pub fn annotated(
         return Ok(otherwise);
     }
     let own = stage.annotation();
-    if let Some(text) = annotations.get(own) {
+    if let Some(text) = annotations
+        .get(own)
+        .and_then(|text| of_container(text, container, true))
+    {
         return Delay::parse(text).map_err(|error| format!("annotation {own}: {error}"));
     }
-    let [shortest, longest] = stage.kwok_annotations().map(|key| {
+    let Some(kwok) = stage.kwok_annotations() else {
+        return Ok(otherwise);
+    };
+    let [shortest, longest] = kwok.map(|key| {
         let text = annotations.get(key)?;
         Some(parse_duration(text).map_err(|error| format!("annotation {key}: {error}")))
     });

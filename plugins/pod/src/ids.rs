@@ -1,8 +1,9 @@
 //! Identifiers that a container runtime would give: functions of the pod alone, so that a repeated play writes the same.
 
-/// A container of one pod. 64 hexadecimal digits, as runtimes have them.
-pub fn container(pod: &str, container: &str) -> String {
-    format!("stagewright://{}", digest(&[pod, container]))
+/// An attempt of a container of one pod. 64 hexadecimal digits, as runtimes have them.
+pub fn container(pod: &str, container: &str, attempt: i64) -> String {
+    let attempt = attempt.to_string();
+    format!("stagewright://{}", digest(&[pod, container, &attempt]))
 }
 
 /// What an image's reference was resolved to: the same for the same reference.
@@ -21,24 +22,20 @@ pub fn image(reference: &str) -> String {
 
 /// 256 bits that differ where the parts do. Nothing here is a secret, so four rounds of FNV-1a with a final mix are enough.
 fn digest(parts: &[&str]) -> String {
-    let lane = |seed: u64| {
-        let mut hash = 0xcbf2_9ce4_8422_2325 ^ seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        for part in parts {
-            // The end of a part counts, so that ("ab", "c") is not ("a", "bc").
-            for byte in part.bytes().chain([0xff]) {
-                hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-            }
+    let [a, b, c, d] = [1, 2, 3, 4].map(|seed| lane(seed, parts));
+    format!("{a:016x}{b:016x}{c:016x}{d:016x}")
+}
+
+fn lane(seed: u64, parts: &[&str]) -> u64 {
+    let mut hash = 0xcbf2_9ce4_8422_2325 ^ seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    for part in parts {
+        // The end of a part counts, so that ("ab", "c") is not ("a", "bc").
+        for byte in part.bytes().chain([0xff]) {
+            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
         }
-        hash = (hash ^ (hash >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93);
-        hash ^ (hash >> 32)
-    };
-    format!(
-        "{:016x}{:016x}{:016x}{:016x}",
-        lane(1),
-        lane(2),
-        lane(3),
-        lane(4)
-    )
+    }
+    hash = (hash ^ (hash >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93);
+    hash ^ (hash >> 32)
 }
 
 #[cfg(test)]
@@ -46,10 +43,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn containers_differ_by_pod_and_name() {
-        assert_ne!(container("ab", "c"), container("a", "bc"));
-        assert_eq!(container("a", "b"), container("a", "b"));
-        assert_eq!(container("a", "b").len(), "stagewright://".len() + 64);
+    fn containers_differ_by_pod_name_and_attempt() {
+        assert_ne!(container("ab", "c", 0), container("a", "bc", 0));
+        assert_ne!(container("a", "b", 0), container("a", "b", 1));
+        assert_eq!(container("a", "b", 0), container("a", "b", 0));
+        assert_eq!(container("a", "b", 0).len(), "stagewright://".len() + 64);
     }
 
     #[test]

@@ -1,14 +1,21 @@
 //! Stock plugin: the life of a pod on a node that runs nothing, as a kubelet would report it.
 //!
 //! Profile `fast` (the default) makes a pod Running at once, a Job's pod Succeeded at once, and deletes at once. Profile `general` takes
-//! its time: containers are created, init containers run one after the other, and a deleted pod ends within its grace period. Delays
-//! are settings (`delays`), and annotations of a pod override them; see [`delays`].
+//! its time and does what a kubelet does: init containers run one after the other, sidecars run on, probes, restarts and back-offs,
+//! resizes, deadlines, and a deleted pod ends within its grace period. Annotations of a pod make its containers fail, end, or not be
+//! ready; the README has them all. Delays are settings (`delays`) too; see [`delays`].
 
+pub mod annotations;
 mod decide;
 pub mod delays;
 mod description;
+mod general;
 mod ids;
+mod phase;
+mod plan;
 mod play;
+mod resize;
+mod restart;
 mod settings;
 mod statuses;
 mod view;
@@ -38,13 +45,18 @@ impl Plugin for Pods {
     }
 
     fn play(&self, stage: &str, object: &Object, ctx: &Context) -> Result<Vec<Effect>, String> {
-        // Events are for those who watch one pod; whoever takes the fast profile makes pods by the thousand.
-        let events = self.settings.profile == Profile::General;
-        let effects = play::play(stage, object, ctx)?;
-        Ok(effects
-            .into_iter()
-            .filter(|effect| events || !matches!(effect, Effect::Event(_)))
-            .collect())
+        if stage == "delete" {
+            return Ok(vec![Effect::delete(0)]);
+        }
+        match self.settings.profile {
+            // Events are for those who watch one pod; whoever takes the fast profile makes pods by the thousand.
+            Profile::Fast => play::fast(stage, object, ctx),
+            Profile::General => {
+                let pod = object.parse()?;
+                let plan = plan::Plan::new(&self.settings, &pod, ctx)?;
+                general::play(stage, object, &plan, ctx)
+            }
+        }
     }
 }
 

@@ -1,8 +1,11 @@
 //! The plugin's settings. Unknown keys are refused by name, with those that are known.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use stagewright_plugin::{Delay, Settings as Json};
 
+use crate::annotations::{KEYS, Key};
 use crate::delays::{Delays, Stage};
 
 /// The settings, checked.
@@ -13,6 +16,8 @@ pub struct Settings {
     pub profile: Profile,
     /// For [`Profile::General`]: how long each stage is waited for.
     pub delays: Delays,
+    /// For [`Profile::General`]: what the annotations `stagewright.dev/pod.…` of pods that have none of that name would say.
+    pub defaults: BTreeMap<String, String>,
 }
 
 /// How pods live.
@@ -37,11 +42,28 @@ impl Settings {
             return Err("the settings are no object: write {\"profile\": \"fast\"}".to_owned());
         }
         let settings: Self = json.parse()?;
-        if settings.profile == Profile::Fast && settings.delays != Delays::default() {
-            return Err(
-                "delays: profile fast has none; write \"profile\": \"general\" beside them"
-                    .to_owned(),
-            );
+        if settings.profile == Profile::Fast {
+            for (name, is_there) in [
+                ("delays", settings.delays != Delays::default()),
+                ("defaults", !settings.defaults.is_empty()),
+            ] {
+                if is_there {
+                    return Err(format!(
+                        "{name}: profile fast has none; write \"profile\": \"general\" beside them"
+                    ));
+                }
+            }
+        }
+        for (name, value) in &settings.defaults {
+            let Some(key) = KEYS.iter().find(|key| key.name() == name) else {
+                let known: Vec<&str> = KEYS.iter().map(|key| key.name()).collect();
+                return Err(format!(
+                    "defaults.{name} is unknown: {} are known",
+                    known.join(", ")
+                ));
+            };
+            key.check(value, std::iter::empty())
+                .map_err(|error| format!("defaults.{name}: {error}"))?;
         }
         Ok(settings)
     }
@@ -50,5 +72,14 @@ impl Settings {
     #[must_use]
     pub fn delay(&self, stage: Stage, longest: Delay) -> Delay {
         self.delays.of(stage).unwrap_or(longest)
+    }
+
+    /// What is asked of pods that do not say otherwise.
+    #[must_use]
+    pub fn default(&self, key: &Key) -> Option<&str> {
+        if self.defaults.is_empty() {
+            return None;
+        }
+        self.defaults.get(key.name()).map(String::as_str)
     }
 }

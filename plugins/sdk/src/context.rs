@@ -132,11 +132,7 @@ impl Context {
         for byte in label.bytes() {
             hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
         }
-        let bits = mix(mix(hash) ^ (c << 32 | d));
-        #[allow(clippy::cast_precision_loss, reason = "53 bits are what a float holds")]
-        {
-            (bits >> 11) as f64 / (1_u64 << 53) as f64
-        }
+        fraction(mix(mix(hash) ^ (c << 32 | d)))
     }
 
     /// A duration in the range, uniformly, as [`Context::chance`] has it. An empty range gives its beginning.
@@ -150,6 +146,28 @@ impl Context {
     #[must_use]
     pub fn draw(&self, label: &str, delay: Delay) -> Duration {
         self.jitter(label, delay.min..delay.max)
+    }
+}
+
+/// A number in [0, 1) that follows from these texts alone: for draws that must outlast a stay, since [`Context::chance`] differs from
+/// one to the next. Name the object's uid among them.
+#[must_use]
+pub fn chance_of(parts: &[&str]) -> f64 {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    for part in parts {
+        // The end of a part counts, so that ("ab", "c") is not ("a", "bc").
+        for byte in part.bytes().chain([0xff]) {
+            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+    }
+    fraction(mix(mix(hash)))
+}
+
+/// The first 53 bits as a number below one: as many as a float holds.
+fn fraction(bits: u64) -> f64 {
+    #[allow(clippy::cast_precision_loss, reason = "53 bits are what a float holds")]
+    {
+        (bits >> 11) as f64 / (1_u64 << 53) as f64
     }
 }
 
@@ -181,6 +199,18 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_chance_of_texts_is_theirs_alone() {
+        let chances: Vec<f64> = (0..100)
+            .map(|uid| chance_of(&["uid", &uid.to_string()]))
+            .collect();
+        assert!(chances.iter().all(|chance| (0.0..1.0).contains(chance)));
+        let low = chances.iter().filter(|chance| **chance < 0.5).count();
+        assert!((30..70).contains(&low), "{low} of 100 are low");
+        let [one, other] = [["ab", "c"], ["a", "bc"]].map(|parts| chance_of(&parts).to_bits());
+        assert_ne!(one, other);
+    }
 
     fn with_entropy(entropy: [u32; 4]) -> Context {
         Context {

@@ -61,7 +61,7 @@ pub mod log;
 mod time;
 
 pub use answer::Answer;
-pub use context::{Addresses, Context, Failure, Related};
+pub use context::{Addresses, Context, Failure, Related, chance_of};
 pub use description::{Description, Order, Relation, Subject};
 pub use duration::{Delay, DurationError, parse_duration};
 pub use effect::{Apply, Effect, Event, Patch, Reference};

@@ -120,6 +120,8 @@ fn step(status: &Value) -> Step {
     match (has("running"), has("terminated")) {
         (true, _) => Step::Running,
         (_, true) => Step::Terminated,
+        // Counted on when it was taken away, to be started with all others (KEP-5532).
+        _ if text(status, "/state/waiting/reason") == "RestartingAllContainers" => Step::Waiting,
         _ if status
             .pointer("/lastState/terminated")
             .is_some_and(Value::is_object) =>
@@ -128,6 +130,11 @@ fn step(status: &Value) -> Step {
         }
         _ => Step::Waiting,
     }
+}
+
+/// Whether the pod ends here.
+fn ends(before: &Value, after: &Value) -> bool {
+    !is_terminal(text(before, "/status/phase")) && is_terminal(text(after, "/status/phase"))
 }
 
 fn containers(
@@ -159,6 +166,9 @@ fn containers(
                 attempt(old),
                 attempt(new),
             )),
+            // What waits for its next attempt when the pod ends is lost (kubelet `TerminatePod`).
+            std::cmp::Ordering::Equal
+                if (was, is) == (Step::BackOff, Step::Terminated) && ends(before, after) => {}
             std::cmp::Ordering::Equal if is < was => {
                 found.push(Finding::new(
                     "ContainerBackward",

@@ -99,6 +99,30 @@ fn each_selection_selects() {
     }
 }
 
+/// A dead kubelet renews no lease and writes no status; that its lease still holds a while changes nothing.
+#[test]
+fn a_silent_node_is_nobodys_until_it_speaks_again() {
+    let silent = |version: u64, value: &str| {
+        let body = json!({"metadata": {"name": "n1", "uid": "u-n1", "resourceVersion": version.to_string(),
+            "annotations": {"stagewright.dev/node.silent": value}}});
+        Snapshot::parse(&Kind::new("v1", "Node"), body).unwrap()
+    };
+    for selection in [Selection::All, Selection::Names(["n1".to_owned()].into())] {
+        let mut claims = claims(selection, true);
+        claims.observe_node(&node("n1", 1, "", ""));
+        claims.observe_lease(&lease("n1", 1, OURS, NOW), NOW);
+        check(&claims, Ok(()));
+        assert_eq!(claims.observe_node(&silent(2, "true")), NodeChange::Lost);
+        check(&claims, Err(NotOurs::NodeSilent));
+        assert!(!claims.is_selected("n1"), "its lease is not held any more");
+        assert_eq!(claims.observe_node(&silent(3, "false")), NodeChange::Gained);
+        check(&claims, Ok(()));
+    }
+    let mut others = claims(Selection::Labels(selector("type=kwok")), false);
+    others.observe_node(&silent(1, "true"));
+    check(&others, Err(NotOurs::NodeNotSelected));
+}
+
 #[test]
 fn a_claim_names_the_object_it_was_made_for() {
     let mut claims = all(false);

@@ -62,6 +62,8 @@ pub(super) struct Container {
 pub(super) struct Pod {
     pub ended: bool,
     pub deleting: bool,
+    /// Whether this very move ends it.
+    pub ends: bool,
 }
 
 /// All containers of the pod's spec, in its order. A container without a status waits; a status without a container is nothing.
@@ -121,6 +123,9 @@ fn breach(from: &Container, to: &Container, pod: Pod) -> Option<Breach> {
             return None;
         }
         "RestartNotAllowed"
+    } else if pod.ends && from.step == Step::BackOff && to.step == Step::Terminated {
+        // The next attempt never comes (`TerminatePod` in status_manager.go); the pod ends once, so this is done once.
+        return None;
     } else if to.step < from.step || (!from.may_restart && to.may_restart) {
         // The latter: an end that forbids another attempt gives way to one that allows it.
         "ContainerBackward"
@@ -190,15 +195,20 @@ fn step(status: &Value) -> (Step, Option<&Value>) {
     }
 }
 
-/// Whether a container that waits, and ended before, is one on: its next container exists, or is being made.
+/// Whether a container that waits, and ended before, is one on: its next container exists, or is being made, or it was counted on
+/// when it was taken away to be restarted with all others (KEP-5532; `convertToAPIContainerStatuses` in `kubelet_pods.go`).
 fn is_new_attempt(status: &Value) -> bool {
     let (now, last) = (
         text_at(status, "/containerID"),
         text_at(status, "/lastState/terminated/containerID"),
     );
     let made = !now.is_empty() && !last.is_empty() && now != last;
-    made || ["ContainerCreating", "PodInitializing"]
-        .contains(&text_at(status, "/state/waiting/reason"))
+    made || [
+        "ContainerCreating",
+        "PodInitializing",
+        "RestartingAllContainers",
+    ]
+    .contains(&text_at(status, "/state/waiting/reason"))
 }
 
 fn status<'a>(pod: &'a Value, at: &str, name: &str) -> Option<&'a Value> {

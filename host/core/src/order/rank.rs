@@ -178,6 +178,7 @@ impl Rank {
             let pod = containers::Pod {
                 ended: self.terminal,
                 deleting: self.deletion.is_some(),
+                ends: !self.terminal && to.terminal,
             };
             found.extend(containers::breaches(&self.containers, &to.containers, pod));
         }

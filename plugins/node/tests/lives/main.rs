@@ -6,6 +6,8 @@
     reason = "helpers of tests"
 )]
 
+mod trouble;
+
 use serde_json::{Value, json};
 use stagewright_plugin::harness::{Harness, Life};
 use stagewright_plugin::{Answer, Time};
@@ -14,6 +16,8 @@ use stagewright_plugin_node::Nodes;
 const BORN: &str = "2026-01-01T00:00:00Z";
 const SOON: &str = "2026-01-01T00:05:00Z";
 const NOT_READY: &str = "stagewright.dev/node.not-ready";
+const PRESSURE: &str = "stagewright.dev/node.pressure";
+const FLAP: &str = "stagewright.dev/node.flap";
 
 fn harness(settings: Value) -> Harness<Nodes> {
     Harness::new(&settings).unwrap()
@@ -293,6 +297,44 @@ fn an_annotation_that_says_nothing_is_named() {
     );
 }
 
+/// A node that is made again under its name has another uid and no status: nothing of its predecessor counts.
+#[test]
+fn a_node_made_again_begins_anew() {
+    let mut old = ready();
+    old["metadata"]["annotations"] = json!({NOT_READY: "true"});
+    let old = live(old, SOON).object().unwrap().clone();
+    let mut new = node();
+    new["metadata"] =
+        json!({"name": old["metadata"]["name"], "uid": "another", "creationTimestamp": SOON});
+    let life = live(new, SOON);
+    assert_eq!(life.stages(), ["initialize"]);
+    assert_eq!(
+        condition(life.object().unwrap(), "Ready")["lastTransitionTime"],
+        SOON
+    );
+}
+
+#[test]
+fn a_wish_that_says_nothing_is_named() {
+    for (key, value, parts) in [
+        (PRESSURE, "ram", ["\"ram\"", "memory, disk, pid, network"]),
+        (FLAP, "5m", ["\"5m\"", "5m/30s"]),
+        (FLAP, "soon/later", ["soon", "5m/30s"]),
+        (FLAP, "0s/0s", ["0s/0s", "a second or more"]),
+    ] {
+        for mut node in [node(), ready()] {
+            node["metadata"]["annotations"] = json!({key: value});
+            let Answer::Invalid(message) = harness(json!({})).decide(&node, SOON).unwrap() else {
+                panic!("{value} is not invalid")
+            };
+            assert!(
+                message.contains(key) && parts.iter().all(|part| message.contains(part)),
+                "{message}"
+            );
+        }
+    }
+}
+
 #[test]
 fn a_node_that_was_given_up_recovers_at_once() {
     // As the node lifecycle controller leaves it.
@@ -331,6 +373,7 @@ fn settings_that_are_wrong_are_named() {
             ["allocatable.pods", "\"-1\""],
         ),
         (json!({"nodeInfo": {"os": "x"}}), ["nodeInfo.os", "osImage"]),
+        (json!({"flap": "often"}), ["often", "5m/30s"]),
         (json!([]), ["object", "heartbeat"]),
     ] {
         let error = Harness::<Nodes>::new(&settings).err().unwrap();

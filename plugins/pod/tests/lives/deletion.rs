@@ -7,7 +7,7 @@ use stagewright_plugin_pod::Pods;
 
 use crate::world::{
     LATER, annotate, condition, fast, general, job_pod, live, pod, pod_with_inits, seconds,
-    status_of,
+    status_of, steady, walk,
 };
 
 /// Deletion is requested a minute after the creation.
@@ -52,10 +52,15 @@ fn general_ends_a_running_pod_within_its_grace_period_first() {
             &mut general().seed(seed),
             deleted(running(pod_with_inits()), 30),
         );
-        assert_eq!(life.stages(), ["terminate", "delete"]);
+        // The sidecar goes after the main container.
+        assert_eq!(life.stages(), ["terminate", "stop", "delete"]);
         let ended = seconds(life.steps[0].at);
         assert!((61.0..=90.0).contains(&ended), "{ended}");
+        let stopped = seconds(life.steps[1].at);
+        assert!(stopped <= 90.0, "{stopped}");
         let pod = life.steps[0].object.as_ref().unwrap();
+        assert_eq!(pod["status"]["phase"], "Running");
+        let pod = life.steps[1].object.as_ref().unwrap();
         assert_eq!(pod["status"]["phase"], "Succeeded");
         assert_eq!(
             status_of(pod, "containerStatuses", "main")["state"]["terminated"]["exitCode"],
@@ -72,7 +77,7 @@ fn general_ends_a_running_pod_within_its_grace_period_first() {
         );
         assert_eq!(condition(pod, "Initialized")["status"], "True");
         assert!(
-            life.steps[1].at.since(life.steps[0].at).is_zero(),
+            life.steps[2].at.since(life.steps[1].at).is_zero(),
             "gone as soon as it has ended"
         );
         assert_eq!(life.object(), None);
@@ -80,7 +85,7 @@ fn general_ends_a_running_pod_within_its_grace_period_first() {
             life.events()
                 .map(stagewright_plugin::Event::reason)
                 .collect::<Vec<_>>(),
-            ["Killing"]
+            ["Killing", "Killing"]
         );
     }
 }
@@ -130,16 +135,25 @@ fn containers_end_as_they_are_told() {
     );
 }
 
+/// `canBeDeleted` in status_manager.go: a pod of which the kubelet made something has an end before it goes.
 #[test]
-fn a_pod_that_never_ran_goes_at_once() {
-    let created = general().live(pod_with_inits(), DELETED).unwrap().steps[1]
-        .object
-        .clone()
+fn a_pod_that_never_ran_fails_and_goes_at_once() {
+    let mut walked = steady();
+    let created = walked
+        .live(pod_with_inits(), "2026-01-01T00:00:08Z")
         .unwrap();
-    for pod in [pod(), created] {
-        let life = live(&mut general(), deleted(pod, 30));
-        assert_eq!(life.stages(), ["delete"]);
-        assert_eq!(seconds(life.steps[0].at), 60.0);
+    let created = created.object().unwrap().clone();
+    for (pod, expected) in [
+        (pod(), vec!["+53 delete"]),
+        (
+            created,
+            vec![
+                "+53 terminate Failed first:exit137 proxy:PodInitializing second:PodInitializing main:PodInitializing",
+                "+53 delete",
+            ],
+        ),
+    ] {
+        walk(&mut walked, deleted(pod, 30), 3600, &expected);
     }
 }
 

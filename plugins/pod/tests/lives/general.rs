@@ -6,8 +6,8 @@ use serde_json::json;
 use stagewright_plugin::{Answer, Time};
 
 use crate::world::{
-    BORN, BOUND, LATER, after_binding, annotate, condition, general, job_pod, live, pod,
-    pod_with_inits, seconds, status_of,
+    BOUND, LATER, after_binding, annotate, condition, general, job_pod, live, pod, pod_with_inits,
+    seconds, status_of,
 };
 
 #[track_caller]
@@ -123,21 +123,6 @@ fn init_containers_go_one_after_the_other() {
             .windows(2)
             .all(|pair| pair[1].since(pair[0]) >= Duration::from_millis(1)),
         "{times:?}"
-    );
-}
-
-#[test]
-fn a_failed_init_container_is_left_alone() {
-    let mut pod = live(&mut general(), pod_with_inits()).steps[1]
-        .object
-        .clone()
-        .unwrap();
-    pod["status"]["initContainerStatuses"][0]["state"] =
-        json!({"terminated": {"exitCode": 2, "startedAt": BORN, "finishedAt": BOUND}});
-    let answer = general().decide(&pod, LATER).unwrap();
-    assert_eq!(
-        answer,
-        Answer::idle("init container first ended with exit code 2")
     );
 }
 

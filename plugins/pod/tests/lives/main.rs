@@ -9,5 +9,12 @@
 mod deletion;
 mod fast;
 mod general;
+mod kubelet;
+mod observed;
+mod probes;
+mod recovery;
+mod refused;
+mod resize;
+mod restarts;
 mod settings;
 mod world;

@@ -63,13 +63,7 @@ pub fn seconds(time: Time) -> f64 {
 #[track_caller]
 pub fn live(harness: &mut Harness<Pods>, pod: Value) -> Life {
     let life = harness.live(pod.clone(), LATER).unwrap();
-    let mut before = pod;
-    for step in &life.steps {
-        let Some(after) = &step.object else { continue };
-        check(after);
-        check_move(&before, after);
-        before = after.clone();
-    }
+    check_life(&pod, &life);
     life
 }
 
@@ -90,11 +84,84 @@ pub fn condition<'a>(pod: &'a Value, kind: &str) -> &'a Value {
 }
 
 fn statuses(pod: &Value) -> impl Iterator<Item = &Value> {
-    let lists = ["containerStatuses", "initContainerStatuses"];
+    let lists = ["initContainerStatuses", "containerStatuses"];
     lists
         .into_iter()
         .filter_map(|list| pod["status"][list].as_array())
         .flatten()
+}
+
+/// A pod under profile `general` whose delays are whole and known: each stage a second after the one before, but those of which
+/// something else is to be seen.
+pub fn steady() -> Harness<Pods> {
+    steady_with(json!({}))
+}
+
+/// The same with these defaults.
+pub fn steady_with(defaults: Value) -> Harness<Pods> {
+    let delays = json!({"create": "1s", "init-start": "1s", "init-complete": "2s", "ready": "1s", "complete": "10s",
+        "terminate": "2s", "resize": "3s"});
+    Harness::new(&json!({"profile": "general", "delays": delays, "defaults": defaults})).unwrap()
+}
+
+/// The steps of a life, a line each: seconds after the binding, stage, phase, and each container as [`container`] has it. What does
+/// not fit on the line is asked of the object.
+pub fn trace(life: &Life) -> Vec<String> {
+    let lines = life.steps.iter().map(|step| {
+        let at = after_binding(step.at);
+        let Some(pod) = &step.object else {
+            return format!("+{at} {}", step.stage);
+        };
+        let containers: Vec<String> = statuses(pod).map(container).collect();
+        let phase = pod["status"]["phase"].as_str().unwrap();
+        format!("+{at} {} {phase} {}", step.stage, containers.join(" "))
+    });
+    lines.collect()
+}
+
+/// `name:state`: the reason of one that waits, `up`, or `exit N`; then `*` if it is ready, `~` if it runs and did not start yet, and
+/// `#n` after n restarts.
+fn container(status: &Value) -> String {
+    let state = &status["state"];
+    let mut text = match () {
+        () if state.get("running").is_some() => "up".to_owned(),
+        () if state.get("terminated").is_some() => {
+            format!("exit{}", state["terminated"]["exitCode"])
+        }
+        () => state["waiting"]["reason"].as_str().unwrap().to_owned(),
+    };
+    if status["ready"] == true {
+        text.push('*');
+    }
+    if state.get("running").is_some() && status["started"] == false {
+        text.push('~');
+    }
+    if status["restartCount"] != 0 {
+        text.push_str(&format!("#{}", status["restartCount"]));
+    }
+    format!("{}:{text}", status["name"].as_str().unwrap())
+}
+
+/// Lives a pod for so many seconds from its binding, checked, and compares what became of it line by line.
+#[track_caller]
+pub fn walk(harness: &mut Harness<Pods>, pod: Value, seconds: u64, expected: &[&str]) -> Life {
+    let until = (Time::parse(BOUND).unwrap() + std::time::Duration::from_secs(seconds)).to_string();
+    let life = harness.live(pod.clone(), &until).unwrap();
+    check_life(&pod, &life);
+    let found = trace(&life);
+    assert_eq!(found, expected, "\n{}", found.join("\n"));
+    life
+}
+
+#[track_caller]
+fn check_life(pod: &Value, life: &Life) {
+    let mut before = pod.clone();
+    for step in &life.steps {
+        let Some(after) = &step.object else { continue };
+        check(after);
+        check_move(&before, after);
+        before = after.clone();
+    }
 }
 
 /// What the API server's validation asks of one version, and what its readers take for granted.
@@ -106,7 +173,7 @@ fn check(pod: &Value) {
             assert!(container[field].is_string(), "{field} of {container}");
         }
         assert!(
-            container["ready"].is_boolean() && container["restartCount"] == 0,
+            container["ready"].is_boolean() && container["restartCount"].is_u64(),
             "{container}"
         );
         assert_eq!(
@@ -114,9 +181,9 @@ fn check(pod: &Value) {
             1,
             "one state: {container}"
         );
-        if container["state"].get("waiting").is_none()
-            && container["state"]["terminated"]["exitCode"] != 137
-        {
+        let ended = container["state"].get("terminated");
+        let lost = ended.is_some_and(|end| end["reason"] == "ContainerStatusUnknown");
+        if container["state"].get("waiting").is_none() && !lost {
             assert!(
                 container["containerID"]
                     .as_str()
@@ -126,9 +193,15 @@ fn check(pod: &Value) {
             );
             assert_ne!(container["imageID"], "", "{container}");
         }
-        if let Some(ended) = container["state"].get("terminated") {
+        if let Some(ended) = ended.filter(|_| !lost) {
             let time = |field: &str| Time::parse(ended[field].as_str().unwrap()).unwrap();
             assert!(time("startedAt") <= time("finishedAt"), "{ended}");
+        }
+        if container["restartCount"] != 0 {
+            assert!(
+                container["lastState"]["terminated"].is_object(),
+                "{container}"
+            );
         }
     }
     if let Some(ips) = status.get("podIPs") {
@@ -141,19 +214,34 @@ fn check(pod: &Value) {
     }
     let terminal = status["phase"] == "Succeeded" || status["phase"] == "Failed";
     if terminal {
-        assert_eq!(
-            condition(pod, "Ready")["status"],
-            "False",
-            "a pod that has ended is not ready"
-        );
+        for kind in ["Ready", "ContainersReady", "PodReadyToStartContainers"] {
+            assert_eq!(
+                condition(pod, kind)["status"],
+                "False",
+                "{kind} of a pod that has ended"
+            );
+        }
         assert!(
-            statuses(pod).all(|container| container["state"].get("terminated").is_some()),
+            statuses(pod).all(|container| container["state"].get("running").is_none()),
+            "{status}"
+        );
+        // Only containers that never had their turn do not end (`TerminatePod` in status_manager.go).
+        let is_initialized = condition(pod, "Initialized")["status"] == "True";
+        assert!(
+            !is_initialized
+                || statuses(pod).all(|container| container["state"].get("terminated").is_some()),
             "{status}"
         );
     }
     if condition(pod, "Ready")["status"] == "True" {
+        assert_eq!(
+            condition(pod, "ContainersReady")["status"],
+            "True",
+            "{status}"
+        );
+        let mains = pod["status"]["containerStatuses"].as_array().unwrap();
         assert!(
-            statuses(pod).all(|container| container["ready"] == true),
+            mains.iter().all(|container| container["ready"] == true),
             "{status}"
         );
     }
@@ -180,36 +268,64 @@ fn check_move(before: &Value, after: &Value) {
             "{field} moved"
         );
     }
-    let step = |container: &Value| {
-        ["waiting", "running", "terminated"]
-            .iter()
-            .position(|state| container["state"].get(state).is_some())
-    };
+    let ends = rank(before) < 2 && rank(after) == 2;
     for container in statuses(before) {
         let name = container["name"].as_str().unwrap();
         let now = statuses(after)
             .find(|container| container["name"] == name)
             .unwrap();
-        assert!(step(container) <= step(now), "{container} -> {now}");
-        if container["state"].get("terminated").is_some() {
-            assert_eq!(container["state"], now["state"], "what has ended stays so");
-        }
-        let id = container.get("containerID");
-        assert!(
-            id.is_none() || id == now.get("containerID"),
-            "{container} -> {now}"
-        );
+        check_container(container, now, ends);
     }
     for condition in before["status"]["conditions"].as_array().unwrap() {
         let now = self::condition(after, condition["type"].as_str().unwrap());
         let moved = condition["status"] != now["status"];
+        let resize = condition["type"].as_str().unwrap().starts_with("PodResize");
         assert!(
-            moved || condition["lastTransitionTime"] == now["lastTransitionTime"],
+            moved || resize || condition["lastTransitionTime"] == now["lastTransitionTime"],
             "{condition} -> {now}"
         );
     }
-    assert_eq!(
-        condition(before, "PodScheduled"),
-        condition(after, "PodScheduled")
+    let scheduled = condition(before, "PodScheduled");
+    assert!(
+        scheduled.is_null() || scheduled == condition(after, "PodScheduled"),
+        "the scheduler's condition moved"
     );
+}
+
+/// An attempt goes from waiting to running to its end to waiting for the next, which is one on.
+#[track_caller]
+fn check_container(before: &Value, now: &Value, pod_ends: bool) {
+    let step = |container: &Value| {
+        let state = &container["state"];
+        let anew = state["waiting"]["reason"] == "RestartingAllContainers";
+        match () {
+            () if state.get("running").is_some() => 1,
+            () if state.get("terminated").is_some() => 2,
+            () if container["lastState"].get("terminated").is_some() && !anew => 3,
+            () => 0,
+        }
+    };
+    let attempt = |container: &Value| container["restartCount"].as_u64().unwrap();
+    let same = attempt(before) == attempt(now);
+    assert!(attempt(before) <= attempt(now), "{before} -> {now}");
+    // A container in back-off ends with its pod.
+    let lost = pod_ends && step(before) == 3 && step(now) == 2;
+    assert!(
+        !same || step(before) <= step(now) || lost,
+        "{before} -> {now}"
+    );
+    if same
+        && before["state"].get("terminated").is_some()
+        && now["state"].get("terminated").is_some()
+    {
+        assert_eq!(before["state"], now["state"], "what has ended stays so");
+    }
+    let anew = now["state"]["waiting"]["reason"] == "RestartingAllContainers";
+    if let Some(id) = before.get("containerID").filter(|_| !anew) {
+        assert_eq!(
+            Some(id) == now.get("containerID"),
+            same || now["state"].get("running").is_none(),
+            "an attempt has one id, and another has another: {before} -> {now}"
+        );
+    }
 }

@@ -319,7 +319,10 @@ impl<P: Plugin> Harness<P> {
     }
 }
 
-/// The object after one patch: on a subresource nothing else changes.
+/// Metadata that the status of a built-in kind takes along; a custom kind's takes none.
+const STATUS_METADATA: [&str; 3] = ["labels", "annotations", "finalizers"];
+
+/// The object after one patch: on a subresource nothing else changes, but what the API server lets a status take along.
 fn patched(object: &Value, patch: &Patch) -> Result<Value, String> {
     let body = patch.body.as_ref().map_err(Clone::clone)?;
     let body: Value = serde_json::from_str(body).map_err(|error| error.to_string())?;
@@ -340,7 +343,30 @@ fn patched(object: &Value, patch: &Patch) -> Result<Value, String> {
     if let (Some(after), Some(value)) = (after.as_object_mut(), whole.get(part)) {
         after.insert(part.clone(), value.clone());
     }
+    let metadata = after
+        .pointer_mut("/metadata")
+        .and_then(Value::as_object_mut);
+    if let (Some(metadata), true) = (metadata, part == "status" && is_built_in(object)) {
+        for field in STATUS_METADATA {
+            match whole
+                .pointer("/metadata")
+                .and_then(|whole| whole.get(field))
+            {
+                Some(value) => metadata.insert(field.to_owned(), value.clone()),
+                None => metadata.remove(field),
+            };
+        }
+    }
     Ok(after)
+}
+
+/// Whether the API server has a type for it: its group has no dot, or is one of Kubernetes' own.
+fn is_built_in(object: &Value) -> bool {
+    let version = object.get("apiVersion").and_then(Value::as_str);
+    let (group, _) = version
+        .and_then(|version| version.split_once('/'))
+        .unwrap_or_default();
+    !group.contains('.') || group.ends_with(".k8s.io")
 }
 
 fn time(text: &str) -> Result<Time, String> {

@@ -132,3 +132,23 @@ fn deletion_waits_for_finalizers() {
         assert_eq!(deadline(&held), expected);
     }
 }
+
+#[test]
+fn a_status_takes_annotations_along_as_the_api_server_lets_it() {
+    let body = json!({"metadata": {"annotations": {"a": "b"}, "name": "other"}, "spec": {"c": 1}, "status": {"d": 2}});
+    let patch = Patch::merge(body).on("status");
+    for (version, annotations) in [
+        ("v1", json!({"a": "b"})),
+        ("storage.k8s.io/v1", json!({"a": "b"})),
+        ("example.com/v1", Value::Null),
+    ] {
+        let object = json!({"apiVersion": version, "kind": "Any", "metadata": {"name": "one"}});
+        let after = patched(&object, &patch).unwrap();
+        assert_eq!(after["status"], json!({"d": 2}), "{version}");
+        assert_eq!(after["metadata"]["annotations"], annotations, "{version}");
+        assert_eq!(
+            (&after["metadata"]["name"], &after["spec"]),
+            (&json!("one"), &Value::Null)
+        );
+    }
+}

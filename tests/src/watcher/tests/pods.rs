@@ -71,6 +71,28 @@ fn phases_never_go_back() {
     );
 }
 
+/// What the kubelet writes when a rule restarts all containers, and when a pod ends while a container waits for its next attempt.
+#[test]
+fn containers_taken_away_and_lost_are_forward() {
+    let nothing: [&str; 0] = [];
+    let gone = |restarts: u32| {
+        status(
+            json!({"phase": "Running", "containerStatuses": [{"name": "a", "restartCount": restarts,
+            "state": {"waiting": {"reason": "RestartingAllContainers"}}, "lastState": {"terminated": {"exitCode": 137}}}]}),
+        )
+    };
+    let way = [containers(0, "failed"), gone(1), containers(1, "running")];
+    assert_eq!(broken(&way), nothing);
+    let end = |phase: &str| {
+        status(json!({"phase": phase, "containerStatuses": [container(1, "failed")]}))
+    };
+    assert_eq!(broken(&[containers(1, "back-off"), end("Failed")]), nothing);
+    assert_eq!(
+        broken(&[containers(1, "back-off"), end("Running")]),
+        ["ContainerBackward"]
+    );
+}
+
 #[test]
 fn terminal_is_the_end() {
     for to in ["Running", "Pending", "Failed", ""] {

@@ -196,6 +196,62 @@ fn one_rule_restarts_all_containers() {
     check(&Order::Pod, &done, &again, "forward");
 }
 
+/// `convertToAPIContainerStatuses` in `kubelet_pods.go`: a container that is taken away waits as `RestartingAllContainers`, counted on,
+/// with an end of that name as its last one; then it is started with the same count.
+#[test]
+fn a_container_restarted_with_all_is_counted_on_when_it_is_taken_away() {
+    let rules =
+        json!([{"action": "RestartAllContainers", "exitCodes": {"operator": "In", "values": [1]}}]);
+    let container = json!({"name": "web", "restartPolicy": "Never", "restartPolicyRules": rules});
+    let at = |status: Value| pod("Never", container.clone(), status);
+    let gone = |restarts: i64| {
+        let waiting = json!({"waiting": {"reason": "RestartingAllContainers"}});
+        let last = json!({"terminated": {"exitCode": 137, "reason": "RestartingAllContainers"}});
+        at(json!([{"name": "web", "restartCount": restarts, "state": waiting, "lastState": last}]))
+    };
+    for (from, to, expected) in [
+        (at(status(0, "exit 1")), gone(1), "forward"),
+        (at(status(0, "running")), gone(1), "forward"),
+        (gone(1), at(status(1, "running")), "forward"),
+        (gone(1), gone(2), "forward"),
+        (at(status(1, "running")), gone(1), "ContainerBackward"),
+        (at(status(1, "exit 1")), gone(1), "ContainerBackward"),
+    ] {
+        check(&Order::Pod, &from, &to, expected);
+    }
+}
+
+/// `TerminatePod` in `status_manager.go`: what waits for its next attempt when the pod ends is reported as lost, with the same count.
+#[test]
+fn a_container_in_back_off_ends_with_its_pod_and_only_then() {
+    let at = |phase: &str, state: &str| {
+        let pod = pod("Always", json!({"name": "web"}), status(2, state));
+        with(&pod, &[("/status/phase", json!(phase))])
+    };
+    let waits = at("Running", "back-off 1");
+    check(&Order::Pod, &waits, &at("Failed", "exit 137"), "forward");
+    check(&Order::Pod, &waits, &at("Failed", "back-off 1"), "forward");
+    check(
+        &Order::Pod,
+        &waits,
+        &at("Running", "exit 137"),
+        "ContainerBackward",
+    );
+    check(
+        &Order::Pod,
+        &waits,
+        &at("Failed", "running"),
+        "ContainerBackward",
+    );
+    let ended = at("Failed", "back-off 1");
+    check(
+        &Order::Pod,
+        &ended,
+        &at("Failed", "exit 137"),
+        "ContainerBackward",
+    );
+}
+
 #[test]
 fn init_containers_sidecars_and_ephemeral_ones() {
     let at = |field: &str, statuses: &str, container: Value, restarts: i64, state: Value| {
