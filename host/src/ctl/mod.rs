@@ -4,6 +4,7 @@ mod explain;
 
 use std::ffi::OsString;
 use std::io::{ErrorKind, Write as _};
+use std::num::NonZero;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -50,8 +51,11 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
     }
 }
 
+/// Plugins have threads of their own, so that I/O needs a fraction of the cores; more workers only wake each other.
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
     tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(cores.div_ceil(4))
         .enable_all()
         .build()
 }
