@@ -46,10 +46,10 @@ pub fn describe(stages: &Stages) -> Description {
 #[must_use]
 pub fn names(stages: &Stages) -> BTreeSet<&str> {
     let names = stages.stages.iter().map(|stage| stage.name.as_str());
-    names
-        .filter(|name| is_word(name) && *name != OTHER)
-        .take(MOST)
-        .collect()
+    let words = names.filter(|name| is_word(name) && *name != OTHER);
+    let mut found = BTreeSet::new();
+    found.extend(words.take(MOST));
+    found
 }
 
 fn is_word(name: &str) -> bool {
