@@ -95,7 +95,7 @@ impl fmt::Display for Problem {
 
 /// The documents of a text, without empty ones; the items of a list are documents too.
 pub fn documents(text: &Text, found: &mut Vec<Document>, problems: &mut Vec<Problem>) {
-    for (line, part) in split(&text.text) {
+    for (line, begin, part) in split(&text.text) {
         let place = Place {
             file: text.file.clone(),
             line,
@@ -103,7 +103,12 @@ pub fn documents(text: &Text, found: &mut Vec<Document>, problems: &mut Vec<Prob
         let value = match parse(part) {
             Ok(Value::Null) => continue,
             Ok(value) => value,
-            Err(message) => {
+            Err(_) => {
+                // Read once more where it stands, so that the message has the file's lines.
+                let above = text.text.get(..begin).unwrap_or_default();
+                let lines = "\n".repeat(above.matches('\n').count());
+                let message = parse(&format!("{lines}{part}")).err();
+                let message = message.unwrap_or_else(|| "cannot be read".to_owned());
                 problems.push(Problem {
                     place,
                     stage: None,
@@ -130,22 +135,22 @@ pub fn documents(text: &Text, found: &mut Vec<Document>, problems: &mut Vec<Prob
     }
 }
 
-/// The parts between lines of `---`, with the line each begins at. Such a line within a text ends it in YAML too.
-fn split(text: &str) -> Vec<(usize, &str)> {
+/// The parts between lines of `---`, with the line and the byte each begins at. Such a line within a text ends it in YAML too.
+fn split(text: &str) -> Vec<(usize, usize, &str)> {
     let mut parts = Vec::new();
     let (mut begin, mut begun, mut at) = (0, 1, 0);
     for (number, line) in text.split_inclusive('\n').enumerate() {
         let marker = line.strip_prefix("---");
         if marker.is_some_and(|rest| rest.is_empty() || rest.starts_with(char::is_whitespace)) {
-            parts.push((begun, text.get(begin..at).unwrap_or_default()));
+            parts.push((begun, begin, text.get(begin..at).unwrap_or_default()));
             // What follows on the marker's own line is part of the document.
             begin = at + "---".len();
             begun = number + 2;
         }
         at += line.len();
     }
-    parts.push((begun, text.get(begin..).unwrap_or_default()));
-    parts.retain(|(_, part)| !part.trim().is_empty());
+    parts.push((begun, begin, text.get(begin..).unwrap_or_default()));
+    parts.retain(|(.., part)| !part.trim().is_empty());
     parts
 }
 
@@ -224,6 +229,11 @@ mod tests {
         assert_eq!(values, [&json!({"b": 1}), &json!({"c": true})]);
         assert!(
             problems[0].to_string().starts_with("f.yaml:1: "),
+            "{problems:?}"
+        );
+        let (_, problems) = read("a: 1\n---\nb: [\n");
+        assert!(
+            problems[0].to_string().starts_with("f.yaml:3: line 4 "),
             "{problems:?}"
         );
     }

@@ -66,6 +66,8 @@ pub struct Requirement {
     pub operator: String,
     /// For the first two.
     pub values: Vec<String>,
+    /// Where it stands within its expression: `jq/`, or nothing in the old spelling.
+    pub place: &'static str,
 }
 
 /// An expression.
@@ -244,19 +246,26 @@ fn next(next: &Field<'_>) -> Result<Vec<Step>, Problem> {
             impersonation: next.part("statusPatchAs", Impersonation::read)?,
         });
     }
-    let mut steps = vec![Step {
+    let first = Step {
         event: next.part("event", Event::read)?,
         finalizers: next.part("finalizers", Finalizers::read)?,
         ..Step::default()
-    }];
+    };
+    let last = Step {
+        delete: next.bool("delete")?,
+        ..Step::default()
+    };
+    let mut steps = Vec::new();
+    if first.event.is_some() || first.finalizers.is_some() {
+        steps.push(first);
+    }
     steps.extend(patches.into_iter().map(|patch| Step {
         patch: Some(patch),
         ..Step::default()
     }));
-    steps.push(Step {
-        delete: next.bool("delete")?,
-        ..Step::default()
-    });
+    if last.delete {
+        steps.push(last);
+    }
     Ok(steps)
 }
 
@@ -274,7 +283,7 @@ impl Expression {
     fn read(field: &Field<'_>) -> Result<Self, Problem> {
         let jq = match field.part("jq", Requirement::read)? {
             None if !field.text("key")?.is_empty() => Some(Requirement::read(field)?),
-            jq => jq,
+            jq => jq.map(|jq| Requirement { place: "jq/", ..jq }),
         };
         let cel = field.part("cel", Text::read)?;
         Ok(Self { cel, jq })
@@ -287,6 +296,7 @@ impl Requirement {
             key: field.text("key")?,
             operator: field.text("operator")?,
             values: field.texts("values")?,
+            place: "",
         })
     }
 }

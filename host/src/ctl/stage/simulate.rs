@@ -4,6 +4,7 @@
 mod life;
 mod object;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use crate::args::{Life as Form, Output, SimulateArgs, read_settings};
@@ -32,7 +33,8 @@ pub(super) fn run(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
         .filter(|plugin| plugin.name() == kwok::PLUGIN)
         .flat_map(|plugin| kwok.stages.problems(plugin.description()));
     for problem in left_out.chain(kwok.problems.iter().cloned()) {
-        complain(&problem.to_string());
+        // What was left out does not keep the rest from being walked through.
+        let _ = writeln!(std::io::stderr(), "warning: left out: {problem}");
     }
     let subject = object::prepare(one(&args.file)?)
         .map_err(|message| anyhow::anyhow!("{}: {message}", args.file))?;
@@ -56,13 +58,4 @@ fn exit(passed: bool) -> ExitCode {
     } else {
         ExitCode::FAILURE
     }
-}
-
-/// What was left out does not keep the rest from being walked through.
-#[expect(
-    clippy::print_stderr,
-    reason = "a warning of a command that logs nothing"
-)]
-fn complain(problem: &str) {
-    eprintln!("warning: left out: {problem}");
 }
