@@ -233,7 +233,7 @@ mod tests {
         );
         let (_, problems) = read("a: 1\n---\nb: [\n");
         assert!(
-            problems[0].to_string().starts_with("f.yaml:3: line 4 "),
+            problems[0].to_string().starts_with("f.yaml:3: line 3 "),
             "{problems:?}"
         );
     }
