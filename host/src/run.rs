@@ -106,6 +106,9 @@ fn tell(kwok: &kwok::Config) {
     for problem in &kwok.problems {
         tracing::warn!("left out of the configuration: {problem}");
     }
+    for remark in &kwok.remarks {
+        tracing::warn!("configuration: {remark}");
+    }
     for (kind, count) in &kwok.unserved {
         tracing::warn!(
             kind,

@@ -21,7 +21,7 @@ const CONFIG_GROUP: &str = "config.kwok.x-k8s.io";
 /// What `--config` says.
 #[derive(Debug, Clone, Default)]
 pub struct Config {
-    /// The stages, without twins.
+    /// The stages.
     pub stages: Stages,
     /// The options of all `KwokConfiguration`s; the last one to name an option counts.
     pub options: Options,
@@ -29,6 +29,8 @@ pub struct Config {
     pub unserved: BTreeMap<String, usize>,
     /// What was left out.
     pub problems: Vec<Problem>,
+    /// What counts and is probably not meant.
+    pub remarks: Vec<Problem>,
 }
 
 impl Config {
@@ -52,7 +54,7 @@ impl Config {
 
     fn take(&mut self, document: Document) {
         match document.group_kind() {
-            (GROUP, "Stage") => self.problems.extend(self.stages.add(document)),
+            (GROUP, "Stage") => self.remarks.extend(self.stages.add(document)),
             (CONFIG_GROUP, "KwokConfiguration") => match Options::read(&document.value) {
                 Ok(options) => self.options.update(options),
                 Err(message) => self.problems.push(document.problem("/options", message)),
@@ -101,16 +103,16 @@ mod tests {
             stage("b"),
             stage("a")
         ));
-        assert_eq!(config.stages.len(), 2);
+        assert_eq!(config.stages.len(), 3);
+        assert_eq!(config.remarks.len(), 1, "{:?}", config.remarks);
         assert_eq!(config.options.cidr.as_deref(), Some("10.1.0.0/16"));
         assert_eq!(config.options.node_port, Some(2));
         assert_eq!(config.unserved, BTreeMap::from([("Logs".to_owned(), 2)]));
         let problems: Vec<String> = config.problems.iter().map(ToString::to_string).collect();
-        assert_eq!(problems.len(), 3, "{problems:?}");
-        for (problem, part) in
-            problems
-                .iter()
-                .zip(["ConfigMap is no kind of KWOK", "neither kind", "stage a: "])
+        assert_eq!(problems.len(), 2, "{problems:?}");
+        for (problem, part) in problems
+            .iter()
+            .zip(["ConfigMap is no kind of KWOK", "neither kind"])
         {
             assert!(problem.contains(part), "{problem}");
         }

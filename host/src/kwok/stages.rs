@@ -16,22 +16,22 @@ pub const PLUGIN: &str = "kwok-stages";
 pub struct Stages(Vec<Document>);
 
 impl Stages {
-    /// Adds one. Of two stages of one name and kind the first counts: a play names its stage.
+    /// Adds one. Two of one name for one kind both count, as they do for KWOK; they are remarked on, since nobody can tell them apart.
     pub fn add(&mut self, stage: Document) -> Option<Problem> {
         let identity = |stage: &Document| (stage.name().map(str::to_owned), kind(stage));
         let twin = self
             .0
             .iter()
             .find(|known| known.name().is_some() && identity(known) == identity(&stage));
-        if let Some(twin) = twin {
+        let remark = twin.map(|twin| {
             let message = format!(
-                "there is a stage of this name for this kind at {} already; rename one",
+                "there is a stage of this name for this kind at {} too; both count, and neither is told by its name: rename one",
                 twin.place
             );
-            return Some(stage.problem("/metadata/name", message));
-        }
+            stage.problem("/metadata/name", message)
+        });
         self.0.push(stage);
-        None
+        remark
     }
 
     /// How many.

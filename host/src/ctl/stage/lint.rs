@@ -45,7 +45,7 @@ pub(super) fn run(args: &LintArgs) -> anyhow::Result<ExitCode> {
     for document in documents.into_iter().filter(is_stage) {
         findings.extend(remarks(&tool, &document)?);
         let twin = stages.add(document);
-        findings.extend(twin.map(|problem| found("error", problem)));
+        findings.extend(twin.map(|problem| found("warning", problem)));
     }
     if stages.is_empty() && findings.is_empty() {
         anyhow::bail!(

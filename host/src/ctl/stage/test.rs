@@ -133,7 +133,7 @@ fn tool(engine: &Engine, folder: &Path) -> anyhow::Result<Tool> {
     }
     let mut stages = Stages::default();
     for document in documents.into_iter().filter(is_stage) {
-        problems.extend(stages.add(document));
+        stages.add(document);
     }
     let tool = Tool::new(engine, stages)?;
     problems.extend(tool.problems());
