@@ -364,7 +364,7 @@ mod tests {
             (
                 json!({"selector": {"matchExpressions": [{"jq": {"key": ".a[", "operator": "Exists"}}]}}),
                 "error",
-                ["/spec/selector/matchExpressions/0/key", "not closed"],
+                ["/spec/selector/matchExpressions/0/jq/key", "not closed"],
             ),
         ] {
             let found = found(spec);

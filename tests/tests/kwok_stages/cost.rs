@@ -8,6 +8,36 @@ use stagewright_core::time::Time;
 
 use super::{shipped, stages_of};
 
+/// Stages that never end, and one that does.
+fn endless() -> Vec<Json> {
+    let stage = |name: &str, key: &str| {
+        let selector = json!({"matchExpressions": [{"jq": {"key": key, "operator": "Exists"}}]});
+        let spec = json!({"resourceRef": {"apiGroup": "v1", "kind": "Pod"}, "selector": selector, "steps": [{"delete": true}]});
+        json!({"apiVersion": "kwok.x-k8s.io/v1alpha1", "kind": "Stage", "metadata": {"name": name}, "spec": spec})
+    };
+    vec![
+        stage("range", "[range(1e9)] | length"),
+        stage("repeat", "[repeat(1)]"),
+        stage("until", "until(false; .)"),
+        stage("good", ".status.phase"),
+    ]
+}
+
+#[test]
+fn expressions_without_an_end_leave_fuel_for_the_others() -> Result<()> {
+    let engine = Engine::new(Limits::default())?;
+    let source = Source::Stock("kwok-stages");
+    let plugin = Plugin::load(&engine, &source, &json!({ "stages": endless() }))?;
+    let mut session = plugin.session()?;
+    let answer = session.decide(&pod(), &context()?)?;
+    println!("three endless expressions: {} fuel", session.fuel_used());
+    ensure!(
+        matches!(&answer, Answer::Stage { stage, .. } if stage == "good"),
+        "{answer:?}"
+    );
+    Ok(())
+}
+
 /// Ten fuel are about a nanosecond.
 const MILLISECOND: u64 = 10_000_000;
 
@@ -25,6 +55,18 @@ fn pod() -> String {
     .to_string()
 }
 
+fn context() -> Result<Context> {
+    let since = Time::parse("2026-11-24T01:55:20Z").context("a time")?;
+    Ok(Context {
+        now: since,
+        since,
+        changed: since,
+        entropy: [1, 2, 3, 4],
+        related: "{}".to_owned(),
+        facts: r#"{"addresses":{"hostIPs":["10.0.0.1"],"podIPs":["10.1.0.1"]}}"#.to_owned(),
+    })
+}
+
 #[test]
 fn the_component_is_small_and_configures_fast() -> Result<()> {
     let mut stages: Vec<Json> = Vec::new();
@@ -36,15 +78,7 @@ fn the_component_is_small_and_configures_fast() -> Result<()> {
     let source = Source::Stock("kwok-stages");
     let plugin = Plugin::load(&engine, &source, &json!({ "stages": stages }))?;
     let report = plugin.load_report();
-    let since = Time::parse("2026-11-24T01:55:20Z").context("a time")?;
-    let context = Context {
-        now: since,
-        since,
-        changed: since,
-        entropy: [1, 2, 3, 4],
-        related: "{}".to_owned(),
-        facts: r#"{"addresses":{"hostIPs":["10.0.0.1"],"podIPs":["10.1.0.1"]}}"#.to_owned(),
-    };
+    let context = context()?;
     let mut session = plugin.session()?;
     let answer = session.decide(&pod(), &context)?;
     let decided = session.fuel_used();
