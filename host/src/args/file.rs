@@ -20,7 +20,7 @@ pub(super) fn fill(options: Options, args: &mut RunArgs) {
     let given = std::mem::take(&mut args.given);
     let is_given = |flag: &str| given.iter().any(|given| given == flag);
     let selects = selects(args) && SELECTIONS.iter().any(|flag| is_given(flag));
-    let may = |flag: &str| !is_given(flag) && !(selects && SELECTIONS.contains(&flag));
+    let may = |flag: &str| !(is_given(flag) || selects && SELECTIONS.contains(&flag));
     let (nodes, network) = (&mut args.nodes, &mut args.network);
     let list = |text: String| text.split(',').map(str::to_owned).collect::<Vec<_>>();
     let text = |flag: &str, value: Option<String>| value.filter(|_| may(flag));
