@@ -176,14 +176,14 @@ impl<'a> Walk<'a> {
         if !rehearsal.changes {
             return Some(End::WithoutEffect(format!("stage {stage} changes nothing")));
         }
-        let after =
-            effects.iter().fold(
-                Some((*rehearsal.after).clone()),
-                |body, effect| match effect {
-                    Effect::Delete { grace } => object::deleted(&body?, *grace, self.now),
-                    _ => body,
-                },
-            );
+        let deletes = effects.iter().find_map(|effect| match effect {
+            Effect::Delete { grace } => Some(*grace),
+            _ => None,
+        });
+        let after = match deletes {
+            Some(grace) => object::deleted(&rehearsal.after, grace, self.now),
+            None => Some((*rehearsal.after).clone()),
+        };
         let after = after.filter(|body| !object::is_gone(body));
         let events = effects.iter().filter_map(|effect| match effect {
             Effect::Event(event) => Some(format!(
@@ -260,13 +260,14 @@ impl<'a> Walk<'a> {
         let related: Map<String, Value> = relations
             .map(|relation| (relation.name.clone(), json!([])))
             .collect();
+        let key = self.subject.key();
+        let host = json!(["10.0.0.1"]);
+        let addresses = if key.kind.is_core("Node") {
+            json!({"hostIPs": host, "kubeletPort": 10250, "hostname": key.name})
+        } else {
+            json!({"hostIPs": host, "kubeletPort": 10250, "podIPs": ["10.0.0.2"]})
+        };
         let facts = if plays && declared.facts.contains(&FactName::Addresses) {
-            let mut addresses = json!({"hostIPs": ["10.0.0.1"], "kubeletPort": 10250});
-            if self.subject.key().kind.is_core("Node") {
-                addresses["hostname"] = json!(self.subject.key().name);
-            } else {
-                addresses["podIPs"] = json!(["10.0.0.2"]);
-            }
             json!({ "addresses": addresses })
         } else {
             json!({})
