@@ -38,7 +38,7 @@ const UNSAID: [&str; 4] = [".nan", ".inf", "+.inf", "-.inf"];
 /// If it is no YAML, or says what JSON cannot, with line and column.
 pub fn read_all(text: &str) -> Result<Vec<Json>, String> {
     let mut options = Options::default();
-    options.emit_comments = false;
+    options.set_emit_comments(false);
     let mut reader = Reader {
         events: Parser::new_from_str_with_options(text, options),
         anchors: Vec::new(),
