@@ -1,20 +1,19 @@
 //! The commands, and what every one of them shares: exit codes, messages, a quiet end when nobody reads.
 
 mod explain;
+mod stage;
 
 use std::ffi::OsString;
 use std::io::{ErrorKind, Write as _};
 use std::num::NonZero;
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 use crate::args::{Cli, Command, EXIT_USAGE, RunConfig, UsageError};
-use crate::{logging, run};
+use crate::{args, logging, run};
 
 /// The program, from its arguments to its exit code: 0, 1 (it failed) or 64 (it was called wrongly).
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(arguments) {
+    let cli = match args::parse(arguments) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version come this way too, and are no errors. Nobody to print to is no reason to fail otherwise.
@@ -47,6 +46,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
             let text = runtime()?.block_on(explain::explain(args))?;
             print(&text)
         }
+        Command::Stage(args) => stage::run(args),
         Command::Version => print(&format!("stagewright v{}\n", env!("CARGO_PKG_VERSION"))),
     }
 }

@@ -52,6 +52,8 @@ pub enum Isolation {
 pub struct LoadReport {
     /// Fresh or warm, after `fresh`.
     pub isolation: Isolation,
+    /// Bytes of the component.
+    pub component: usize,
     /// Compiling, or taking code that was compiled before; wall time.
     pub prepare: Duration,
     /// The cheapest of several rounds of instantiate, configure, decide and drop.
@@ -84,9 +86,9 @@ impl Plugin {
         let plugin = source.to_string();
         let started = Instant::now();
         let held = source.fetch(engine.limits().component_bytes)?;
-        let digest = match &held {
-            Held::Stock(stock) => stock.digest.to_owned(),
-            Held::Wasm(bytes) => sha256(bytes),
+        let (digest, component) = match &held {
+            Held::Stock(stock) => (stock.digest.to_owned(), stock.size),
+            Held::Wasm(bytes) => (sha256(bytes), bytes.len()),
         };
         let pre = engine.prepare(&plugin, &held, &digest)?;
         let prepare = started.elapsed();
@@ -102,6 +104,7 @@ impl Plugin {
         };
         let report = LoadReport {
             isolation: Isolation::Fresh,
+            component,
             prepare,
             fresh: Duration::ZERO,
             warm: Duration::ZERO,

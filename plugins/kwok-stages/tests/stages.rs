@@ -61,6 +61,25 @@ fn a_chain_is_walked_to_its_end() {
 }
 
 #[test]
+fn two_stages_of_one_name_are_both_asked() {
+    let stages = [
+        stage(
+            "move",
+            json!({"selector": phase("DoesNotExist", &[]), "steps": becomes("Active")}),
+        ),
+        stage(
+            "move",
+            json!({"selector": phase("In", &["Active"]), "steps": becomes("Done")}),
+        ),
+    ];
+    let life = harness(&stages)
+        .live(widget(), "2026-01-01T01:00:00Z")
+        .unwrap();
+    assert_eq!(life.stages(), ["other", "other"]);
+    assert_eq!(life.object().unwrap()["status"]["phase"], "Done");
+}
+
+#[test]
 fn what_is_declared_follows_from_the_stages() {
     let stages = [stage(
         "s",
