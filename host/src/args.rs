@@ -2,12 +2,16 @@
 
 mod config;
 mod settings;
+mod shape;
+mod up;
 
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
-pub use config::{HostConfig, RunConfig};
+pub use config::{HostConfig, PluginConfig, RunConfig};
+pub use shape::Shape;
+pub use up::{EngineConfig, ServerConfig, UpArgs, UpConfig};
 
 /// The exit code of a command line that cannot be carried out (`EX_USAGE`).
 pub const EXIT_USAGE: u8 = 64;
@@ -45,6 +49,8 @@ pub struct Cli {
 pub enum Command {
     /// Run the controller against a cluster.
     Run(Box<RunArgs>),
+    /// Start an API server of its own and the controller with it, and bring nodes and pods to life: a cluster in one process.
+    Up(Box<UpArgs>),
     /// Ask a running controller what it knows of an object: who decides on it, what comes next, what was refused.
     Explain(ExplainArgs),
     /// Print the version.
@@ -57,15 +63,9 @@ pub struct LogArgs {
     /// `auto` is text on a terminal and JSON otherwise.
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Auto)]
     pub log_format: LogFormat,
-    /// A level (error, warn, info, debug, trace), or a filter like `info,stagewright::commit=debug`.
-    #[arg(
-        long,
-        global = true,
-        env = "RUST_LOG",
-        value_name = "FILTER",
-        default_value = "info"
-    )]
-    pub log_level: String,
+    /// A level (error, warn, info, debug, trace), or a filter like `info,stagewright::commit=debug` [default: info; of up: warn].
+    #[arg(long, global = true, env = "RUST_LOG", value_name = "FILTER")]
+    pub log_level: Option<String>,
     /// Log more: debug; twice: trace.
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admin::{self, Admin, Readiness};
-use crate::args::{RunConfig, UsageError};
+use crate::args::{PluginConfig, RunConfig, UsageError};
 use crate::client::{self, Requests};
 use crate::clock::Clock;
 use crate::host::{Host, HostParts};
@@ -48,7 +48,7 @@ pub async fn run(config: RunConfig) -> anyhow::Result<ExitCode> {
     background.spawn(admin.clone().serve(listener, served.clone()));
 
     let client = client::connect_counted(&config.client, &clock, &requests).await?;
-    let plugins = load(&config).await?;
+    let plugins = load(&config.plugins).await?;
     drop(loaded);
     let Some(version) = client::wait_for_server(&client, &stop).await else {
         return Ok(ExitCode::SUCCESS);
@@ -85,8 +85,8 @@ pub async fn run(config: RunConfig) -> anyhow::Result<ExitCode> {
 }
 
 /// Loads all plugins, off the I/O threads: a large component takes seconds to compile.
-async fn load(config: &RunConfig) -> anyhow::Result<Vec<Arc<Plugin>>> {
-    for name in &config.stock_plugins {
+pub(crate) async fn load(config: &PluginConfig) -> anyhow::Result<Vec<Arc<Plugin>>> {
+    for name in &config.stock {
         if !plugin::stock().contains(&name.as_str()) {
             let problem = format!(
                 "there is no stock plugin {name:?}; there are {}",
@@ -102,9 +102,9 @@ async fn load(config: &RunConfig) -> anyhow::Result<Vec<Arc<Plugin>>> {
     let config = config.clone();
     tokio::task::spawn_blocking(move || {
         let engine = Engine::new(Limits::default())?;
-        let files = config.plugins.iter().map(|path| Source::File(path.clone()));
+        let files = config.files.iter().map(|path| Source::File(path.clone()));
         // In the order in which they are asked for.
-        let stock = config.stock_plugins.iter().filter_map(|wanted| {
+        let stock = config.stock.iter().filter_map(|wanted| {
             plugin::stock()
                 .iter()
                 .find(|name| wanted == *name)
@@ -144,7 +144,7 @@ async fn load(config: &RunConfig) -> anyhow::Result<Vec<Arc<Plugin>>> {
 }
 
 /// A plugin's settings go by its own name, which a file only tells once it is loaded; its file's name counts until then.
-fn load_one(engine: &Engine, source: &Source, config: &RunConfig) -> anyhow::Result<Plugin> {
+fn load_one(engine: &Engine, source: &Source, config: &PluginConfig) -> anyhow::Result<Plugin> {
     let guess = match source {
         Source::Stock(name) => (*name).to_owned(),
         Source::File(path) => path
@@ -180,7 +180,7 @@ fn load_one(engine: &Engine, source: &Source, config: &RunConfig) -> anyhow::Res
 }
 
 /// The first SIGTERM or SIGINT begins a graceful stop, the second ends the process.
-fn end_on_signals(stop: CancellationToken) -> anyhow::Result<()> {
+pub(crate) fn end_on_signals(stop: CancellationToken) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be waited for")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be waited for")?;
     tokio::spawn(async move {

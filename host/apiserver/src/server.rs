@@ -111,6 +111,17 @@ impl ApiServer {
         rest::handle(&self.shared, request)
     }
 
+    /// The kind as it is served now, if it is.
+    #[must_use]
+    pub fn kind(&self, api_version: &str, kind: &str) -> Option<Arc<Resource>> {
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        let catalog = self.shared.catalog.read();
+        let mut kinds = catalog.resources();
+        kinds
+            .find(|known| (&*known.group, &*known.version, &*known.kind) == (group, version, kind))
+            .map(Arc::clone)
+    }
+
     /// Answers a request that is not even looked at.
     pub(crate) fn refuse(&self, status: &Status) -> http::Response<Body> {
         rest::refuse(&self.shared, status)

@@ -150,7 +150,8 @@ impl Shared {
         }
         // A second at most, so that a clock corrected by the server's is looked at again.
         let wait = |due: Time| {
-            due.since(now)
+            self.clock
+                .wait(due.since(now))
                 .clamp(Duration::from_millis(1), Duration::from_secs(1))
         };
         Turn::Wait(brain.schedule.next_due().map(wait))
