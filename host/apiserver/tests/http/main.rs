@@ -1,5 +1,6 @@
 //! The server as its clients see it: requests through the service, without a socket.
 
+mod discovery;
 mod objects;
 mod support;
 mod watches;
