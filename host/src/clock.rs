@@ -270,14 +270,20 @@ mod tests {
         let clock = Clock::at_speed(50.0);
         let ahead = clock.local() - machine_now();
         assert!((-1..60_000).contains(&ahead), "{ahead}");
-        assert_eq!(clock.wait(Duration::from_secs(10)), Duration::from_millis(200));
+        assert_eq!(
+            clock.wait(Duration::from_secs(10)),
+            Duration::from_millis(200)
+        );
         let begun = clock.local();
         let machine = machine_now();
         while machine_now() < machine + 20 {
             std::hint::spin_loop();
         }
         assert!(clock.local() - begun >= 900, "{}", clock.local() - begun);
-        assert_eq!(Clock::new().wait(Duration::from_secs(10)), Duration::from_secs(10));
+        assert_eq!(
+            Clock::new().wait(Duration::from_secs(10)),
+            Duration::from_secs(10)
+        );
     }
 
     #[test]

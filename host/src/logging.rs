@@ -94,7 +94,9 @@ mod tests {
                 .to_string()
                 .contains("stagewright=debug")
         );
-        let error = filter(&args("info,=x=y", 0), "info").unwrap_err().to_string();
+        let error = filter(&args("info,=x=y", 0), "info")
+            .unwrap_err()
+            .to_string();
         assert!(
             error.starts_with("--log-level: ") && error.contains("debug"),
             "{error}"

@@ -100,8 +100,13 @@ fn kubeconfig(summary: &Value) -> Result<PathBuf> {
 }
 
 async fn client(file: &Path) -> Result<Client> {
-    let config = Config::from_custom_kubeconfig(Kubeconfig::read_from(file)?, &KubeConfigOptions::default());
-    Ok(Client::try_from(config.await?)?)
+    client_of(Kubeconfig::read_from(file)?).await
+}
+
+async fn client_of(kubeconfig: Kubeconfig) -> Result<Client> {
+    let options = KubeConfigOptions::default();
+    let config = Config::from_custom_kubeconfig(kubeconfig, &options).await?;
+    Ok(Client::try_from(config)?)
 }
 
 fn pod(name: &str) -> Result<Pod> {
@@ -131,9 +136,15 @@ async fn event(
 async fn refused(arguments: &[&str], code: i32, parts: &[&str]) -> Result<()> {
     let mut up = Up::start(arguments, "").await?;
     let (status, errors) = up.end().await?;
-    ensure!(status.code() == Some(code), "{arguments:?}: {status}:\n{errors}");
+    ensure!(
+        status.code() == Some(code),
+        "{arguments:?}: {status}:\n{errors}"
+    );
     for part in parts {
-        ensure!(errors.contains(part), "{arguments:?}: no {part:?} in:\n{errors}");
+        ensure!(
+            errors.contains(part),
+            "{arguments:?}: no {part:?} in:\n{errors}"
+        );
     }
     ensure!(errors.lines().count() <= 12, "{arguments:?}:\n{errors}");
     Ok(())
@@ -141,7 +152,12 @@ async fn refused(arguments: &[&str], code: i32, parts: &[&str]) -> Result<()> {
 
 #[tokio::test]
 async fn everything_settles_and_the_summary_says_how() -> Result<()> {
-    let arguments = ["--nodes=20", "--pods=100", "--exit-when-settled", "--output=json"];
+    let arguments = [
+        "--nodes=20",
+        "--pods=100",
+        "--exit-when-settled",
+        "--output=json",
+    ];
     let mut up = Up::start(&arguments, "").await?;
     let summary = up.summary().await?;
     assert_eq!(
@@ -152,17 +168,37 @@ async fn everything_settles_and_the_summary_says_how() -> Result<()> {
         summary["podsByPhase"],
         json!({"Pending": 0, "Running": 100, "Succeeded": 0, "Failed": 0, "Unknown": 0})
     );
-    assert_eq!((&summary["refused"], &summary["backward"]), (&json!(0), &json!(0)));
+    assert_eq!(
+        (&summary["refused"], &summary["backward"]),
+        (&json!(0), &json!(0))
+    );
     assert!(summary["stagesPlayed"].as_u64() >= Some(120), "{summary}");
-    let times: Vec<f64> = ["createdSeconds", "nodesReadySeconds", "settledSeconds", "cpuSeconds"]
-        .iter()
-        .filter_map(|name| summary[*name].as_f64())
-        .collect();
-    assert!(times.len() == 4 && times.iter().all(|time| *time > 0.0), "{summary}");
-    assert!(summary["lagSeconds"]["median"].as_f64() <= summary["lagSeconds"]["p99"].as_f64(), "{summary}");
-    assert!(summary["residentBytes"].as_u64() > Some(1 << 20), "{summary}");
+    let times: Vec<f64> = [
+        "createdSeconds",
+        "nodesReadySeconds",
+        "settledSeconds",
+        "cpuSeconds",
+    ]
+    .iter()
+    .filter_map(|name| summary[*name].as_f64())
+    .collect();
+    assert!(
+        times.len() == 4 && times.iter().all(|time| *time > 0.0),
+        "{summary}"
+    );
+    assert!(
+        summary["lagSeconds"]["median"].as_f64() <= summary["lagSeconds"]["p99"].as_f64(),
+        "{summary}"
+    );
+    assert!(
+        summary["residentBytes"].as_u64() > Some(1 << 20),
+        "{summary}"
+    );
     let (server, context) = (summary["server"].as_str().unwrap(), &summary["context"]);
-    assert!(server.starts_with("http://127.0.0.1:") && context == "stagewright", "{summary}");
+    assert!(
+        server.starts_with("http://127.0.0.1:") && context == "stagewright",
+        "{summary}"
+    );
     let file = kubeconfig(&summary)?;
     let (status, errors) = up.end().await?;
     assert!(status.success(), "{errors}");
@@ -176,12 +212,16 @@ async fn clients_list_watch_delete_and_have_their_pods_bound() -> Result<()> {
     let mut up = Up::start(&["--nodes=3", "--pods=9", "--output=json"], "").await?;
     let summary = up.summary().await?;
     let client = client(&kubeconfig(&summary)?).await?;
-    let nodes = Api::<Node>::all(client.clone()).list(&ListParams::default()).await?;
+    let nodes = Api::<Node>::all(client.clone())
+        .list(&ListParams::default())
+        .await?;
     assert_eq!(nodes.items.len(), 3);
     let pods = Api::<Pod>::namespaced(client, "default");
     let list = pods.list(&ListParams::default()).await?;
     for node in &nodes {
-        let on_it = list.iter().filter(|pod| pod.spec.as_ref().unwrap().node_name == node.metadata.name);
+        let on_it = list
+            .iter()
+            .filter(|pod| pod.spec.as_ref().unwrap().node_name == node.metadata.name);
         assert_eq!(on_it.count(), 3, "{:?}", node.metadata.name);
     }
     pods.delete("pod-0", &DeleteParams::default()).await?;
@@ -195,12 +235,15 @@ async fn clients_list_watch_delete_and_have_their_pods_bound() -> Result<()> {
     pods.create(&PostParams::default(), &pod("late")?).await?;
     let running = event(&pods, "late Running", |event| match event {
         WatchEvent::Added(pod) | WatchEvent::Modified(pod) => {
-            let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+            let phase = pod
+                .status
+                .as_ref()
+                .and_then(|status| status.phase.as_deref());
             pod.metadata.name.as_deref() == Some("late") && phase == Some("Running")
         }
         _ => false,
     });
-    let WatchEvent::Added(late) | WatchEvent::Modified(late) = running.await? else {
+    let (WatchEvent::Added(late) | WatchEvent::Modified(late)) = running.await? else {
         bail!("no pod")
     };
     // pod-0 was on the first node, which has been the emptiest since.
@@ -213,23 +256,47 @@ async fn clients_list_watch_delete_and_have_their_pods_bound() -> Result<()> {
 async fn manifests_and_shapes_are_brought_to_life_too() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let gpu = folder.path().join("gpu.yaml");
-    std::fs::write(&gpu, "zone: [a, b]\ncapacity: {nvidia.com/gpu: 8}\ntaints: [{key: gpu, effect: NoSchedule}]\n")?;
+    std::fs::write(
+        &gpu,
+        "zone: [a, b]\ncapacity: {nvidia.com/gpu: 8}\ntaints: [{key: gpu, effect: NoSchedule}]\n",
+    )?;
     let input = "apiVersion: v1\nkind: Pod\nmetadata: {name: one, namespace: own}\nspec: {containers: [{name: c, image: i}]}\n---\n\
         apiVersion: v1\nkind: ConfigMap\nmetadata: {name: map}\ndata: {a: b}\n---\n\
         apiVersion: v1\nkind: Namespace\nmetadata: {name: own}\n";
     let gpu = format!("--nodes=2@{}", gpu.display());
-    let arguments = ["--nodes=1", &gpu, "--pods=0", "-f", "-", "--time-scale=10", "--output=json"];
+    let arguments = [
+        "--nodes=1",
+        &gpu,
+        "--pods=0",
+        "-f",
+        "-",
+        "--time-scale=10",
+        "--output=json",
+    ];
     let mut up = Up::start(&arguments, input).await?;
     let summary = up.summary().await?;
-    assert_eq!((&summary["nodesReady"], &summary["podsByPhase"]["Running"]), (&json!(3), &json!(1)));
+    assert_eq!(
+        (&summary["nodesReady"], &summary["podsByPhase"]["Running"]),
+        (&json!(3), &json!(1))
+    );
     let client = client(&kubeconfig(&summary)?).await?;
     let node = Api::<Node>::all(client.clone()).get("gpu-1").await?;
-    let gpus = node.status.unwrap().capacity.unwrap()["nvidia.com/gpu"].0.clone();
+    let gpus = node.status.unwrap().capacity.unwrap()["nvidia.com/gpu"]
+        .0
+        .clone();
     let zone = node.metadata.labels.unwrap()["topology.kubernetes.io/zone"].clone();
     assert_eq!((gpus.as_str(), zone.as_str()), ("8", "b"));
-    let one = Api::<Pod>::namespaced(client.clone(), "own").get("one").await?;
-    assert_eq!(one.spec.unwrap().node_name.as_deref(), Some("node-0"), "the others have a taint");
-    let map = Api::<ConfigMap>::namespaced(client, "default").get("map").await?;
+    let one = Api::<Pod>::namespaced(client.clone(), "own")
+        .get("one")
+        .await?;
+    assert_eq!(
+        one.spec.unwrap().node_name.as_deref(),
+        Some("node-0"),
+        "the others have a taint"
+    );
+    let map = Api::<ConfigMap>::namespaced(client, "default")
+        .get("map")
+        .await?;
     assert_eq!(map.data.unwrap()["a"], "b");
     up.stop().await?;
     Ok(())
@@ -246,13 +313,22 @@ async fn the_server_alone_changes_nothing_and_its_context_is_merged_for_as_long(
     assert_eq!(kubeconfig(&summary)?, file);
     let merged = up.home.path().join(".kube/config");
     let client = client(&merged).await?;
-    assert!(Api::<Node>::all(client.clone()).list(&ListParams::default()).await?.items.is_empty());
+    assert!(
+        Api::<Node>::all(client.clone())
+            .list(&ListParams::default())
+            .await?
+            .items
+            .is_empty()
+    );
     let pods = Api::<Pod>::namespaced(client, "default");
     let created = pods.create(&PostParams::default(), &pod("alone")?).await?;
     let list = pods.list(&ListParams::default()).await?;
     assert_eq!(list.items.len(), 1);
     // The list's revision is that of the last write to anything.
-    assert_eq!(list.metadata.resource_version, created.metadata.resource_version);
+    assert_eq!(
+        list.metadata.resource_version,
+        created.metadata.resource_version
+    );
     let home = up.stop().await?;
     let left = Kubeconfig::read_from(home.path().join(".kube/config"))?;
     assert!(left.clusters.is_empty() && left.contexts.is_empty() && left.auth_infos.is_empty());
@@ -267,12 +343,20 @@ async fn others_need_the_token_that_is_in_the_kubeconfig() -> Result<()> {
     let summary = up.summary().await?;
     let file = kubeconfig(&summary)?;
     let version = client(&file).await?.apiserver_version().await?;
-    assert_eq!((version.major.as_str(), version.minor.as_str()), ("1", "36"));
+    assert_eq!(
+        (version.major.as_str(), version.minor.as_str()),
+        ("1", "36")
+    );
     let mut stranger = Kubeconfig::read_from(&file)?;
-    stranger.auth_infos.iter_mut().for_each(|user| user.auth_info = None);
-    let config = Config::from_custom_kubeconfig(stranger, &KubeConfigOptions::default()).await?;
-    let answer = Client::try_from(config)?.apiserver_version().await;
-    assert!(matches!(&answer, Err(kube::Error::Api(status)) if status.code == 401), "{answer:?}");
+    stranger
+        .auth_infos
+        .iter_mut()
+        .for_each(|user| user.auth_info = None);
+    let answer = client_of(stranger).await?.apiserver_version().await;
+    assert!(
+        matches!(&answer, Err(kube::Error::Api(status)) if status.code == 401),
+        "{answer:?}"
+    );
     up.stop().await?;
     Ok(())
 }
@@ -287,14 +371,42 @@ async fn what_cannot_be_had_is_named_with_the_remedy() -> Result<()> {
     let unwritable = unwritable.to_str().context("UTF-8")?;
     let elsewhere = format!("127.0.0.1:{port}");
     for (arguments, code, parts) in [
-        (vec!["--port", &port], 1, vec!["--port", port.as_str(), "free one"]),
-        (vec!["--kubeconfig", unwritable], 1, vec!["--kubeconfig", unwritable, "folder"]),
-        (vec!["--server-address", &elsewhere], 1, vec!["--server-address", port.as_str()]),
-        (vec!["--bind", "192.0.2.7"], 1, vec!["--bind", "192.0.2.7", "127.0.0.1"]),
-        (vec!["-f", "/no/such/file.yaml"], 1, vec!["--filename", "/no/such/file.yaml"]),
+        (
+            vec!["--port", &port],
+            1,
+            vec!["--port", port.as_str(), "free one"],
+        ),
+        (
+            vec!["--kubeconfig", unwritable],
+            1,
+            vec!["--kubeconfig", unwritable, "folder"],
+        ),
+        (
+            vec!["--server-address", &elsewhere],
+            1,
+            vec!["--server-address", port.as_str()],
+        ),
+        (
+            vec!["--bind", "192.0.2.7"],
+            1,
+            vec!["--bind", "192.0.2.7", "127.0.0.1"],
+        ),
+        (
+            vec!["-f", "/no/such/file.yaml"],
+            1,
+            vec!["--filename", "/no/such/file.yaml"],
+        ),
         (vec!["--nodes", "many"], 64, vec!["--nodes", "gpu.yaml"]),
-        (vec!["--server-only", "--nodes", "3"], 64, vec!["--server-only", "--nodes"]),
-        (vec!["--settings", "pod={profile: slow}", "--pods", "1"], 1, vec!["slow"]),
+        (
+            vec!["--server-only", "--nodes", "3"],
+            64,
+            vec!["--server-only", "--nodes"],
+        ),
+        (
+            vec!["--settings", "pod={profile: slow}", "--pods", "1"],
+            1,
+            vec!["slow"],
+        ),
     ] {
         refused(&arguments, code, &parts).await?;
     }
@@ -305,11 +417,23 @@ async fn what_cannot_be_had_is_named_with_the_remedy() -> Result<()> {
 #[tokio::test]
 async fn what_does_not_settle_fails_in_time() -> Result<()> {
     let input = "apiVersion: v1\nkind: Pod\nmetadata: {name: nowhere}\nspec: {nodeSelector: {no: where}, containers: [{name: c, image: i}]}\n";
-    let arguments = ["--nodes=1", "--pods=0", "-f", "-", "--exit-when-settled", "--timeout=2s"];
+    let arguments = [
+        "--nodes=1",
+        "--pods=0",
+        "-f",
+        "-",
+        "--exit-when-settled",
+        "--timeout=2s",
+    ];
     let mut up = Up::start(&arguments, input).await?;
     let (status, errors) = up.end().await?;
     assert_eq!(status.code(), Some(1), "{errors}");
-    for part in ["--exit-when-settled", "1 of 1 nodes are Ready", "1 Pending", "1 without a node"] {
+    for part in [
+        "--exit-when-settled",
+        "1 of 1 nodes are Ready",
+        "1 Pending",
+        "1 without a node",
+    ] {
         assert!(errors.contains(part), "no {part:?} in:\n{errors}");
     }
     Ok(())

@@ -4,6 +4,7 @@
 //! (apimachinery, `pkg/api/errors`), since clients and their tests compare them.
 
 mod field;
+mod front;
 
 use serde::Serialize;
 
@@ -233,23 +234,6 @@ impl Status {
     #[must_use]
     pub fn unauthorized() -> Self {
         Self::failure(401, "Unauthorized", "Unauthorized")
-    }
-
-    /// Nobody may ask so.
-    #[must_use]
-    pub fn not_allowed(why: impl Into<String>) -> Self {
-        Self::failure(403, "Forbidden", why).with_details(Details::default())
-    }
-
-    /// A request that does not come to its end.
-    #[must_use]
-    pub fn timeout() -> Self {
-        Self::failure(
-            504,
-            "Timeout",
-            "Timeout: request did not complete within the allotted timeout",
-        )
-        .with_details(Details::default())
     }
 
     /// The object breaks its kind's rules.

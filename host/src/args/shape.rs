@@ -78,7 +78,9 @@ impl Shape {
         let (stem, file) = match path {
             None => ("node", File::default()),
             Some(path) => (
-                path.file_stem().and_then(|stem| stem.to_str()).unwrap_or("node"),
+                path.file_stem()
+                    .and_then(|stem| stem.to_str())
+                    .unwrap_or("node"),
                 read(path)?,
             ),
         };
@@ -119,7 +121,11 @@ impl Shape {
             "status": {"capacity": capacity, "allocatable": allocatable},
         });
         let parts = [
-            ("metadata", "annotations", Value::Object(text(&self.file.annotations))),
+            (
+                "metadata",
+                "annotations",
+                Value::Object(text(&self.file.annotations)),
+            ),
             ("spec", "taints", json!(self.file.taints)),
         ];
         for (part, field, value) in parts {
@@ -210,7 +216,10 @@ mod tests {
         let shape = Shape::parse("3").unwrap();
         assert_eq!(shape.count, 3);
         let node = shape.node(2, 2, 110);
-        assert_eq!(node["metadata"], json!({"name": "node-2", "labels": {"kubernetes.io/hostname": "node-2"}}));
+        assert_eq!(
+            node["metadata"],
+            json!({"name": "node-2", "labels": {"kubernetes.io/hostname": "node-2"}})
+        );
         assert_eq!(node["status"]["allocatable"], json!({"pods": "110"}));
         assert_eq!(node.get("spec"), None);
     }
@@ -218,18 +227,24 @@ mod tests {
     #[test]
     fn a_file_says_what_nodes_are_like() {
         let file = file(
-            "zone: [a, b]\nlabels: {pool: gpu}\nannotations: {x: y}\ntaints: [{key: gpu, effect: NoSchedule}]\n\
+            "zone: [a, b]\nlabels: {pool: gpu}\nannotations: {x: z}\ntaints: [{key: gpu, effect: NoSchedule}]\n\
              capacity: {cpu: 96, nvidia.com/gpu: '8', pods: 30}\nallocatable: {cpu: 95500m}\n",
         );
         let shape = Shape::parse(&format!("40@{}", file.path().display())).unwrap();
         let node = shape.node(7, 1, 110);
-        assert_eq!(node["metadata"]["name"], "gpu-7", "the file's name, in lower case");
+        assert_eq!(
+            node["metadata"]["name"], "gpu-7",
+            "the file's name, in lower case"
+        );
         assert_eq!(
             node["metadata"]["labels"],
             json!({"pool": "gpu", "kubernetes.io/hostname": "gpu-7", "topology.kubernetes.io/zone": "b"})
         );
-        assert_eq!(node["metadata"]["annotations"], json!({"x": "y"}));
-        assert_eq!(node["spec"], json!({"taints": [{"key": "gpu", "effect": "NoSchedule"}]}));
+        assert_eq!(node["metadata"]["annotations"], json!({"x": "z"}));
+        assert_eq!(
+            node["spec"],
+            json!({"taints": [{"key": "gpu", "effect": "NoSchedule"}]})
+        );
         assert_eq!(
             node["status"],
             json!({"capacity": {"cpu": "96", "nvidia.com/gpu": "8", "pods": "30"},
@@ -246,11 +261,17 @@ mod tests {
             ("-1".to_owned(), "100"),
             ("1000000".to_owned(), "100000"),
             ("4@/no/such.yaml".to_owned(), "/no/such.yaml cannot be read"),
-            (format!("4@{}", unknown.path().display()), "unknown field `zones`"),
+            (
+                format!("4@{}", unknown.path().display()),
+                "unknown field `zones`",
+            ),
             (format!("4@{}", unnamed.path().display()), "lower-case"),
         ] {
             let error = Shape::parse(&text).unwrap_err().to_string();
-            assert!(error.starts_with("--nodes: ") && error.contains(part), "{text}: {error}");
+            assert!(
+                error.starts_with("--nodes: ") && error.contains(part),
+                "{text}: {error}"
+            );
         }
     }
 }

@@ -71,7 +71,12 @@ pub struct ServerArgs {
     #[arg(long, conflicts_with_all = ["nodes", "pods", "filename", "no_binder", "exit_when_settled", "plugin", "settings"])]
     pub server_only: bool,
     /// The API server's port [default: a free one].
-    #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
+    #[arg(
+        long,
+        value_name = "PORT",
+        default_value_t = 0,
+        hide_default_value = true
+    )]
     pub port: u16,
     /// The address to serve on. On any but a loopback address a token is asked for, which is made and put into the kubeconfig.
     #[arg(long, value_name = "IP", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
@@ -244,7 +249,8 @@ mod tests {
 
     fn up(line: &str) -> Result<UpConfig, String> {
         let line = format!("stagewright up {line}");
-        let cli = Cli::try_parse_from(line.split_whitespace()).map_err(|error| error.to_string())?;
+        let cli =
+            Cli::try_parse_from(line.split_whitespace()).map_err(|error| error.to_string())?;
         let Command::Up(args) = cli.command else {
             panic!("no up")
         };
@@ -257,15 +263,24 @@ mod tests {
         assert_eq!(config.server.address.to_string(), "127.0.0.1:0");
         let engine = config.engine.unwrap();
         let counts: Vec<usize> = engine.nodes.iter().map(|shape| shape.count).collect();
-        assert_eq!((counts, engine.pods, engine.settle), (vec![100], 1_000, None));
+        assert_eq!(
+            (counts, engine.pods, engine.settle),
+            (vec![100], 1_000, None)
+        );
         assert!(engine.binder && !engine.server_address_given);
         assert_eq!(engine.plugins.stock, ["node", "pod"]);
     }
 
     #[test]
     fn shapes_add_up_and_the_server_may_stand_alone() {
-        let engine = up("--nodes 3 --nodes 4 --exit-when-settled --timeout 5s").unwrap().engine.unwrap();
-        assert_eq!(engine.nodes.iter().map(|shape| shape.count).sum::<usize>(), 7);
+        let engine = up("--nodes 3 --nodes 4 --exit-when-settled --timeout 5s")
+            .unwrap()
+            .engine
+            .unwrap();
+        assert_eq!(
+            engine.nodes.iter().map(|shape| shape.count).sum::<usize>(),
+            7
+        );
         assert_eq!(engine.settle, Some(Duration::from_secs(5)));
         assert!(up("--server-only --port 6443").unwrap().engine.is_none());
     }
@@ -283,7 +298,10 @@ mod tests {
             ("--bind everywhere", ["--bind", "everywhere"]),
         ] {
             let error = up(line).unwrap_err();
-            assert!(parts.iter().all(|part| error.contains(part)), "{line}: {error}");
+            assert!(
+                parts.iter().all(|part| error.contains(part)),
+                "{line}: {error}"
+            );
         }
     }
 }

@@ -6,8 +6,9 @@ use serde::Deserialize;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::cluster::{Cluster, Counts, NodeObject, Placed, PodObject};
+use super::cluster::{Cluster, Counts, Placed};
 use super::follow::{Change, Follow};
+use super::objects::{NodeObject, PodObject};
 use super::user::User;
 
 /// How many pods are bound before others have their turn.
@@ -69,7 +70,12 @@ fn bind(user: &User, cluster: &mut Cluster) -> bool {
         let Some(placed) = cluster.place() else {
             return false;
         };
-        let Placed { namespace, name, uid, node } = &placed;
+        let Placed {
+            namespace,
+            name,
+            uid,
+            node,
+        } = &placed;
         if let Err(error) = user.bind(namespace, name, uid, node) {
             if !OVERTAKEN.contains(&error.code) {
                 tracing::warn!(%namespace, %name, %node, %error, "a pod is not bound");
@@ -110,9 +116,16 @@ mod tests {
             let lease = serde_json::from_value(json!({ "spec": spec })).unwrap();
             held_until(Change::There(lease), now).map(|until| (until - now).as_secs())
         };
-        assert_eq!(held(json!({"holderIdentity": "me", "leaseDurationSeconds": 20})), Some(20));
+        assert_eq!(
+            held(json!({"holderIdentity": "me", "leaseDurationSeconds": 20})),
+            Some(20)
+        );
         assert_eq!(held(json!({"holderIdentity": "me"})), Some(15));
-        assert_eq!(held(json!({"holderIdentity": "", "leaseDurationSeconds": 1})), None, "released");
+        assert_eq!(
+            held(json!({"holderIdentity": "", "leaseDurationSeconds": 1})),
+            None,
+            "released"
+        );
         assert_eq!(held(json!({"holderIdentity": null})), None);
         assert_eq!(held(json!(null)), None);
         assert_eq!(held_until(Change::Gone(Lease::default()), now), None);

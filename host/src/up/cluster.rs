@@ -2,13 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use serde::Deserialize;
-
-use super::fit::{Place, Taint, Wishes};
+use super::fit::{Place, Wishes};
 use super::follow::Change;
-
-/// The scheduler whose pods are bound here.
-const DEFAULT_SCHEDULER: &str = "default-scheduler";
+use super::objects::{Node, NodeObject, PHASES, Pod, PodKey, PodObject};
 
 /// All that is there.
 #[derive(Debug, Default)]
@@ -26,9 +22,6 @@ pub(super) struct Cluster {
     counts: Counts,
 }
 
-/// Namespace and name.
-type PodKey = (Box<str>, Box<str>);
-
 /// How many there are of what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Counts {
@@ -39,35 +32,13 @@ pub(super) struct Counts {
     /// Nodes that were ever there.
     pub nodes_seen: usize,
     /// Pods by phase, as [`PHASES`] has them.
-    pub phases: [usize; 5],
+    pub phases: [usize; PHASES.len()],
     /// Pods that are being deleted.
     pub deleting: usize,
     /// Pods without a node.
     pub unbound: usize,
     /// Pods that were ever there.
     pub pods_seen: usize,
-}
-
-/// The phases of pods, in the order of their lives.
-pub(super) const PHASES: [&str; 5] = ["Pending", "Running", "Succeeded", "Failed", "Unknown"];
-
-#[derive(Debug)]
-struct Node {
-    ready: bool,
-    /// How many pods it takes; none if it is cordoned or not Ready.
-    room: Option<usize>,
-    labels: BTreeMap<String, String>,
-    taints: Vec<Taint>,
-}
-
-#[derive(Debug)]
-struct Pod {
-    uid: String,
-    node: Option<Box<str>>,
-    phase: usize,
-    deleting: bool,
-    /// What it asks of a node, while it waits for one from us.
-    wishes: Option<Box<Wishes>>,
 }
 
 /// A pod and the node that it gets.
@@ -77,73 +48,6 @@ pub(super) struct Placed {
     pub name: Box<str>,
     pub uid: String,
     pub node: Box<str>,
-}
-
-/// What is read of an object.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Metadata {
-    name: Box<str>,
-    namespace: Option<Box<str>>,
-    uid: String,
-    labels: Option<BTreeMap<String, String>>,
-    deletion_timestamp: Option<String>,
-}
-
-/// What is read of a node.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct NodeObject {
-    metadata: Metadata,
-    spec: Option<NodeSpec>,
-    status: Option<NodeStatus>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct NodeSpec {
-    unschedulable: Option<bool>,
-    taints: Option<Vec<Taint>>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct NodeStatus {
-    allocatable: Option<HashMap<String, serde_json::Value>>,
-    conditions: Option<Vec<Condition>>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Condition {
-    #[serde(rename = "type")]
-    kind: String,
-    status: String,
-}
-
-/// What is read of a pod.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct PodObject {
-    metadata: Metadata,
-    spec: Option<PodSpec>,
-    status: Option<PodStatus>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct PodSpec {
-    node_name: Option<Box<str>>,
-    scheduler_name: Option<String>,
-    scheduling_gates: Option<Vec<serde::de::IgnoredAny>>,
-    #[serde(flatten)]
-    wishes: Wishes,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct PodStatus {
-    phase: Option<String>,
 }
 
 // === impl Counts ===
@@ -182,7 +86,7 @@ impl Cluster {
                 (self.counts.nodes, self.counts.ready) = (0, 0);
             }
             Change::There(object) => self.node_is(object),
-            Change::Gone(object) => self.node_leaves(&object.metadata.name),
+            Change::Gone(object) => self.forget_node(object.name()),
         }
     }
 
@@ -196,7 +100,7 @@ impl Cluster {
                 }
             }
             Change::There(object) => self.pod_is(object),
-            Change::Gone(object) => self.pod_leaves(&key(&object.metadata)),
+            Change::Gone(object) => self.pod_leaves(&object.key()),
         }
     }
 
@@ -249,7 +153,7 @@ impl Cluster {
     }
 
     fn node_is(&mut self, object: NodeObject) {
-        let name = object.metadata.name.clone();
+        let name: Box<str> = object.name().into();
         let fresh = Node::from(object);
         let known = self.nodes.get(&name);
         let same = known.is_some_and(|known| {
@@ -271,10 +175,6 @@ impl Cluster {
         }
     }
 
-    fn node_leaves(&mut self, name: &str) {
-        self.forget_node(name);
-    }
-
     fn forget_node(&mut self, name: &str) {
         if let Some((name, known)) = self.nodes.remove_entry(name) {
             self.counts.nodes -= 1;
@@ -285,9 +185,12 @@ impl Cluster {
     }
 
     fn pod_is(&mut self, object: PodObject) {
-        let key = key(&object.metadata);
+        let key = object.key();
         let fresh = Pod::from(object);
-        let known = self.pods.get(&key).is_some_and(|known| known.uid == fresh.uid);
+        let known = self
+            .pods
+            .get(&key)
+            .is_some_and(|known| known.uid == fresh.uid);
         if !known {
             self.counts.pods_seen += 1;
         }
@@ -349,61 +252,6 @@ impl Cluster {
     fn try_again(&mut self) {
         self.waiting.append(&mut self.stuck);
     }
-}
-
-impl From<NodeObject> for Node {
-    fn from(object: NodeObject) -> Self {
-        let spec = object.spec.unwrap_or_default();
-        let status = object.status.unwrap_or_default();
-        let ready = status
-            .conditions
-            .iter()
-            .flatten()
-            .any(|condition| condition.kind == "Ready" && condition.status == "True");
-        let room = status.allocatable.as_ref().and_then(|all| all.get("pods"));
-        // A node that does not say takes as many as there are.
-        let room = room.map_or(usize::MAX, |room| {
-            let text = room.as_str().map_or_else(|| room.to_string(), str::to_owned);
-            text.parse().unwrap_or(usize::MAX)
-        });
-        let open = ready && spec.unschedulable != Some(true) && object.metadata.deletion_timestamp.is_none();
-        Self {
-            ready,
-            room: open.then_some(room),
-            labels: object.metadata.labels.unwrap_or_default(),
-            taints: spec.taints.unwrap_or_default(),
-        }
-    }
-}
-
-impl From<PodObject> for Pod {
-    fn from(object: PodObject) -> Self {
-        let spec = object.spec.unwrap_or_default();
-        let phase = object.status.and_then(|status| status.phase);
-        let phase = phase.filter(|phase| !phase.is_empty());
-        let phase = phase.map_or(0, |phase| {
-            PHASES.iter().position(|known| *known == phase).unwrap_or(PHASES.len() - 1)
-        });
-        let deleting = object.metadata.deletion_timestamp.is_some();
-        let node = spec.node_name.filter(|name| !name.is_empty());
-        let scheduler = spec.scheduler_name.filter(|name| !name.is_empty());
-        let ours = node.is_none()
-            && !deleting
-            && phase == 0
-            && scheduler.is_none_or(|name| name == DEFAULT_SCHEDULER)
-            && spec.scheduling_gates.is_none_or(|gates| gates.is_empty());
-        Self {
-            uid: object.metadata.uid,
-            node,
-            phase,
-            deleting,
-            wishes: ours.then(|| Box::new(spec.wishes)),
-        }
-    }
-}
-
-fn key(metadata: &Metadata) -> PodKey {
-    (metadata.namespace.clone().unwrap_or_default(), metadata.name.clone())
 }
 
 #[cfg(test)]

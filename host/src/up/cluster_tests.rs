@@ -31,7 +31,11 @@ fn the_emptiest_node_that_fits_has_the_next_pod() {
         ("a", 9, json!({})),
         ("b", 1, json!({})),
         ("c", 9, json!({"unschedulable": true})),
-        ("d", 9, json!({"taints": [{"key": "x", "effect": "NoSchedule"}]})),
+        (
+            "d",
+            9,
+            json!({"taints": [{"key": "x", "effect": "NoSchedule"}]}),
+        ),
     ] {
         cluster.node(node(name, room, spec));
     }
@@ -57,7 +61,11 @@ fn who_found_no_node_is_tried_again_when_there_may_be_one() {
     assert_eq!(places(&mut cluster), ["p1 b"]);
     cluster.pod(pod("p2", json!({"nodeSelector": {"name": "b"}})));
     assert_eq!(places(&mut cluster), [""; 0], "b is full");
-    cluster.pod(Change::Gone(pod_object("p1", json!({"nodeName": "b"}), "Running")));
+    cluster.pod(Change::Gone(pod_object(
+        "p1",
+        json!({"nodeName": "b"}),
+        "Running",
+    )));
     assert_eq!(places(&mut cluster), ["p2 b"]);
 }
 
@@ -78,7 +86,10 @@ fn a_pod_that_was_not_bound_gives_its_place_back() {
 fn settled_means_that_all_were_seen_and_none_is_on_its_way() {
     let mut cluster = Cluster::default();
     assert!(cluster.counts().is_settled(0, 0));
-    assert!(!cluster.counts().is_settled(1, 0), "the node was not seen yet");
+    assert!(
+        !cluster.counts().is_settled(1, 0),
+        "the node was not seen yet"
+    );
     cluster.node(node("a", 9, json!({})));
     assert!(cluster.counts().is_settled(1, 0));
     assert!(!cluster.counts().is_settled(1, 1));
@@ -92,8 +103,15 @@ fn settled_means_that_all_were_seen_and_none_is_on_its_way() {
         assert_eq!(cluster.counts().pods(), 1);
     }
     assert_eq!(cluster.counts().pods_seen, 1, "the same pod is one pod");
-    cluster.pod(Change::Gone(pod_object("p1", json!({"nodeName": "a"}), "Running")));
-    assert_eq!((cluster.counts().pods(), cluster.counts().pods_seen), (0, 1));
+    cluster.pod(Change::Gone(pod_object(
+        "p1",
+        json!({"nodeName": "a"}),
+        "Running",
+    )));
+    assert_eq!(
+        (cluster.counts().pods(), cluster.counts().pods_seen),
+        (0, 1)
+    );
     cluster.pod(Change::Anew);
     cluster.node(Change::Anew);
     assert_eq!((cluster.counts().nodes, cluster.counts().ready), (0, 0));
@@ -107,7 +125,9 @@ fn missing_and_null_fields_are_nothing() {
         json!({"metadata": {"name": "a"}, "spec": {"nodeName": null, "tolerations": null, "schedulingGates": null}, "status": {"phase": null}}),
     ] {
         let mut cluster = Cluster::default();
-        cluster.pod(Change::There(serde_json::from_value(object.clone()).unwrap()));
+        cluster.pod(Change::There(
+            serde_json::from_value(object.clone()).unwrap(),
+        ));
         assert_eq!(cluster.counts().unbound, 1, "{object}");
     }
 }

@@ -57,7 +57,11 @@ pub(super) async fn run(
     let listener = bind(config.server_address, config.server_address_given).await?;
     let address = format!("http://{}", listener.local_addr()?);
     let plugins = run::load(&config.plugins).await?;
-    screen.say(&format!("serving {}; {} plugins loaded", served.url, plugins.len()));
+    screen.say(&format!(
+        "serving {}; {} plugins loaded",
+        served.url,
+        plugins.len()
+    ));
     let host = Host::new(HostParts {
         client: client::in_process(served.api.clone(), &served.clock, &observed.requests),
         clock: served.clock.clone(),
@@ -80,7 +84,8 @@ pub(super) async fn run(
 
     let user = User::new(&served.api);
     let (told, counts) = watch::channel(Counts::default());
-    let counting = AbortOnDropHandle::new(tokio::spawn(binder::run(user.clone(), config.binder, told)));
+    let counting =
+        AbortOnDropHandle::new(tokio::spawn(binder::run(user.clone(), config.binder, told)));
     let nodes = config.nodes.iter().map(|shape| shape.count).sum();
     let load = Load {
         shapes: config.nodes,
@@ -89,10 +94,18 @@ pub(super) async fn run(
     };
     let loading = tokio::spawn(load.create(user));
     let life = async {
-        let settled = settle(AbortOnDropHandle::new(loading), counts.clone(), (started, nodes), config.settle).await?;
+        let settled = settle(
+            AbortOnDropHandle::new(loading),
+            counts.clone(),
+            (started, nodes),
+            config.settle,
+        )
+        .await?;
         let reading = Reading::take(&observed.registry);
         screen.say(&summary::milestone(&settled, &reading));
-        screen.print(&summary::settled(served, &address, &settled, &reading, speed))?;
+        screen.print(&summary::settled(
+            served, &address, &settled, &reading, speed,
+        ))?;
         if config.settle.is_none() {
             screen.hint(&summary::look_around(served, Some(&address)));
             std::future::pending::<()>().await;

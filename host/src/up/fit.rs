@@ -99,7 +99,9 @@ impl Wishes {
             let label = |key: &str| place.labels.get(key).map(String::as_str);
             let field = |key: &str| (key == "metadata.name").then_some(place.name);
             !(expressions.is_empty() && fields.is_empty())
-                && expressions.iter().all(|asked| asked.holds(label(&asked.key)))
+                && expressions
+                    .iter()
+                    .all(|asked| asked.holds(label(&asked.key)))
                 && fields.iter().all(|asked| asked.holds(field(&asked.key)))
         })
     }
@@ -109,7 +111,11 @@ impl Wishes {
         taints
             .iter()
             .filter(|taint| matches!(taint.effect.as_str(), "NoSchedule" | "NoExecute"))
-            .all(|taint| tolerations.iter().any(|toleration| toleration.covers(taint)))
+            .all(|taint| {
+                tolerations
+                    .iter()
+                    .any(|toleration| toleration.covers(taint))
+            })
     }
 }
 
@@ -155,7 +161,8 @@ mod tests {
     fn allowed(wishes: &Value, taints: &Value) -> bool {
         let wishes: Wishes = serde_json::from_value(wishes.clone()).unwrap();
         let taints: Vec<Taint> = serde_json::from_value(taints.clone()).unwrap();
-        let labels = [("pool", "gpu"), ("size", "8")].map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let labels =
+            [("pool", "gpu"), ("size", "8")].map(|(key, value)| (key.to_owned(), value.to_owned()));
         wishes.allow(Place {
             name: "n1",
             labels: &labels.into(),
@@ -165,15 +172,18 @@ mod tests {
 
     #[test]
     fn selectors_and_required_affinity() {
-        let term = |term: Value| {
-            json!({"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}}})
-        };
+        let term = |term: Value| json!({"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}}});
         let asks = |key: &str, operator: &str, values: Value| {
-            term(json!({"matchExpressions": [{"key": key, "operator": operator, "values": values}]}))
+            term(
+                json!({"matchExpressions": [{"key": key, "operator": operator, "values": values}]}),
+            )
         };
         for (wishes, expected) in [
             (json!({}), true),
-            (json!({"nodeSelector": null, "affinity": null, "tolerations": null}), true),
+            (
+                json!({"nodeSelector": null, "affinity": null, "tolerations": null}),
+                true,
+            ),
             (json!({"nodeSelector": {"pool": "gpu"}}), true),
             (json!({"nodeSelector": {"pool": "cpu"}}), false),
             (json!({"nodeSelector": {"other": ""}}), false),
@@ -185,8 +195,18 @@ mod tests {
             (asks("size", "Lt", json!(["8"])), false),
             (asks("pool", "Gt", json!(["7"])), false),
             (term(json!({})), false),
-            (term(json!({"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["n1"]}]})), true),
-            (term(json!({"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["n2"]}]})), false),
+            (
+                term(
+                    json!({"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["n1"]}]}),
+                ),
+                true,
+            ),
+            (
+                term(
+                    json!({"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["n2"]}]}),
+                ),
+                false,
+            ),
         ] {
             assert_eq!(allowed(&wishes, &json!([])), expected, "{wishes}");
         }
@@ -199,13 +219,26 @@ mod tests {
             (json!({}), false),
             (json!({"operator": "Exists"}), true),
             (json!({"key": "gpu", "operator": "Exists"}), true),
-            (json!({"key": "gpu", "operator": "Exists", "effect": "NoExecute"}), false),
+            (
+                json!({"key": "gpu", "operator": "Exists", "effect": "NoExecute"}),
+                false,
+            ),
             (json!({"key": "gpu", "value": "yes"}), true),
-            (json!({"key": "gpu", "operator": "Equal", "value": "no"}), false),
+            (
+                json!({"key": "gpu", "operator": "Equal", "value": "no"}),
+                false,
+            ),
             (json!({"key": "other", "operator": "Exists"}), false),
         ] {
-            assert_eq!(allowed(&json!({"tolerations": [toleration]}), &taint), expected, "{toleration}");
+            assert_eq!(
+                allowed(&json!({"tolerations": [toleration]}), &taint),
+                expected,
+                "{toleration}"
+            );
         }
-        assert!(allowed(&json!({}), &json!([{"key": "x", "effect": "PreferNoSchedule"}])));
+        assert!(allowed(
+            &json!({}),
+            &json!([{"key": "x", "effect": "PreferNoSchedule"}])
+        ));
     }
 }

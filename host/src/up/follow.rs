@@ -70,7 +70,10 @@ impl Follow {
         let bytes = frame.into_data().unwrap_or_default();
         let mut changes = Vec::new();
         // An event is a line, and a frame has whole ones.
-        for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        for line in bytes
+            .split(|byte| *byte == b'\n')
+            .filter(|line| !line.is_empty())
+        {
             match change(line) {
                 Ok(Some(change)) => changes.push(change),
                 Ok(None) => self.body = None,

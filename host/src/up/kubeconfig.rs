@@ -113,7 +113,10 @@ impl Published {
             let listed = env::var_os("KUBECONFIG").unwrap_or_default();
             let listed = env::split_paths(&listed).filter(|path| !path.as_os_str().is_empty());
             let target = merge_target(listed.collect(), home.as_deref());
-            match target.ok_or(KubeconfigError::NoHome).and_then(|file| merge_into(file, &access)) {
+            match target
+                .ok_or(KubeconfigError::NoHome)
+                .and_then(|file| merge_into(file, &access))
+            {
                 Ok(merged) => published.merged = Some(merged),
                 Err(error) => {
                     published.withdraw();
@@ -156,7 +159,9 @@ impl Merged {
             .flatten()
             .any(|entry| {
                 entry.get("name").is_some_and(|name| name == NAME)
-                    && entry.pointer("/cluster/server").is_some_and(|url| *url == *self.url)
+                    && entry
+                        .pointer("/cluster/server")
+                        .is_some_and(|url| *url == *self.url)
             });
         if !ours {
             return false;
@@ -167,7 +172,9 @@ impl Merged {
             }
         }
         if let Some(config) = config.as_object_mut()
-            && config.get("current-context").is_some_and(|name| name == NAME)
+            && config
+                .get("current-context")
+                .is_some_and(|name| name == NAME)
         {
             let before = self.before.clone().unwrap_or_default();
             config.insert("current-context".to_owned(), before.into());
@@ -261,7 +268,11 @@ impl Lock {
         let mut name = path.as_os_str().to_owned();
         name.push(".lock");
         let lock = PathBuf::from(name);
-        match fs::OpenOptions::new().write(true).create_new(true).open(&lock) {
+        match fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&lock)
+        {
             Ok(_) => Ok(Self(lock)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(format!(
                 "another program is changing it; if there is none, remove {}",

@@ -15,11 +15,19 @@ fn read(path: &Path) -> Value {
 fn a_file_of_its_own_is_the_users_alone_and_goes_with_the_cluster() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("new/folder/kubeconfig");
-    let published =
-        Published::write(Some(&file), false, 1, access("http://127.0.0.1:1", Some("t"))).unwrap();
+    let published = Published::write(
+        Some(&file),
+        false,
+        1,
+        access("http://127.0.0.1:1", Some("t")),
+    )
+    .unwrap();
     let config = read(&file);
     assert_eq!(config["current-context"], NAME);
-    assert_eq!(config["clusters"][0]["cluster"], json!({"server": "http://127.0.0.1:1"}));
+    assert_eq!(
+        config["clusters"][0]["cluster"],
+        json!({"server": "http://127.0.0.1:1"})
+    );
     assert_eq!(config["users"][0]["user"], json!({"token": "t"}));
     let mode = fs::metadata(&file).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode, 0o600, "{mode:o}");
@@ -77,12 +85,19 @@ fn a_context_is_merged_and_taken_out_and_nothing_else_changes() {
     let merged = merge_into(link.clone(), &access("http://127.0.0.1:1", Some("t"))).unwrap();
     let config = read(&file);
     assert_eq!(config["current-context"], NAME);
-    assert_eq!(config["clusters"].as_array().unwrap().len(), 2, "the old one was replaced");
+    assert_eq!(
+        config["clusters"].as_array().unwrap().len(),
+        2,
+        "the old one was replaced"
+    );
     assert_eq!(config["clusters"][0], before["clusters"][0]);
     assert_eq!(config["users"][0], before["users"][0]);
     assert_eq!(config["users"][1]["user"]["token"], "t");
     assert!(link.is_symlink());
-    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o640);
+    assert_eq!(
+        fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+        0o640
+    );
     change(&file, |config| merged.remove_from(config)).unwrap();
     let config = read(&file);
     assert_eq!(config["current-context"], "work");
@@ -90,7 +105,11 @@ fn a_context_is_merged_and_taken_out_and_nothing_else_changes() {
         assert_eq!(config[list], before[list], "{list}");
     }
     assert_eq!(config["clusters"].as_array().unwrap().len(), 1);
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "neither lock nor half a file is left");
+    assert_eq!(
+        fs::read_dir(folder.path()).unwrap().count(),
+        2,
+        "neither lock nor half a file is left"
+    );
 }
 
 #[test]
@@ -109,13 +128,20 @@ fn what_is_no_kubeconfig_or_locked_is_left_alone() {
     let file = folder.path().join("config");
     for (text, part) in [("- a\n- b\n", "no kubeconfig"), ("{]", "no kubeconfig")] {
         fs::write(&file, text).unwrap();
-        let error = merge_into(file.clone(), &access("http://x", None)).unwrap_err().to_string();
-        assert!(error.contains("--merge-kubeconfig") && error.contains(part), "{error}");
+        let error = merge_into(file.clone(), &access("http://x", None))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("--merge-kubeconfig") && error.contains(part),
+            "{error}"
+        );
         assert_eq!(fs::read_to_string(&file).unwrap(), text);
     }
     fs::write(&file, OTHERS).unwrap();
     fs::write(folder.path().join("config.lock"), "").unwrap();
-    let error = merge_into(file.clone(), &access("http://x", None)).unwrap_err().to_string();
+    let error = merge_into(file.clone(), &access("http://x", None))
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("config.lock"), "{error}");
     assert_eq!(fs::read_to_string(&file).unwrap(), OTHERS);
 }

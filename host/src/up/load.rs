@@ -61,7 +61,11 @@ impl Load {
         let kind = user.kind("v1", "Node").context("the server has no nodes")?;
         let all: usize = self.shapes.iter().map(|shape| shape.count).sum();
         // Room for all, however few the nodes are, and for as many again.
-        let room = self.pods.div_ceil(all.max(1)).saturating_mul(2).max(USUAL_ROOM);
+        let room = self
+            .pods
+            .div_ceil(all.max(1))
+            .saturating_mul(2)
+            .max(USUAL_ROOM);
         let mut numbers: BTreeMap<&str, usize> = BTreeMap::new();
         let mut names = Vec::with_capacity(all);
         for shape in &self.shapes {

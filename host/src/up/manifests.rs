@@ -65,7 +65,11 @@ impl Manifest {
     /// # Errors
     /// What the server says, or that it has no such kind.
     pub(super) fn create(&self, user: &User) -> anyhow::Result<&str> {
-        let (version, kind, name) = (self.text("/apiVersion"), self.kind(), self.text("/metadata/name"));
+        let (version, kind, name) = (
+            self.text("/apiVersion"),
+            self.kind(),
+            self.text("/metadata/name"),
+        );
         let Some(resource) = user.kind(version, kind) else {
             bail!(
                 "--filename: {}: the API server has no kind {kind} of {version:?}; give the CustomResourceDefinition that makes it too",
@@ -83,7 +87,12 @@ impl Manifest {
     }
 
     fn refused(&self, error: &str) -> anyhow::Error {
-        anyhow!("--filename: {}: {} {}: {error}", self.origin, self.kind(), self.text("/metadata/name"))
+        anyhow!(
+            "--filename: {}: {} {}: {error}",
+            self.origin,
+            self.kind(),
+            self.text("/metadata/name")
+        )
     }
 }
 
@@ -104,7 +113,10 @@ fn files(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
         }
     }
     if files.is_empty() {
-        bail!("--filename: {} has no file that ends in .yaml, .yml or .json", path.display());
+        bail!(
+            "--filename: {} has no file that ends in .yaml, .yml or .json",
+            path.display()
+        );
     }
     files.sort();
     Ok(files)
@@ -146,14 +158,20 @@ fn take(origin: &str, mut document: Value, into: &mut Vec<Manifest>) -> anyhow::
     };
     let named = ["/metadata/name", "/metadata/generateName"];
     if named.iter().all(|field| manifest.text(field).is_empty()) {
-        bail!("--filename: {origin}: this {} has no metadata.name", manifest.kind());
+        bail!(
+            "--filename: {origin}: this {} has no metadata.name",
+            manifest.kind()
+        );
     }
     into.push(manifest);
     Ok(())
 }
 
 fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
-    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    object
+        .pointer(pointer)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -172,11 +190,17 @@ mod tests {
     fn files_folders_lists_and_several_documents() {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
-        write("b.yaml", "apiVersion: v1\nkind: Pod\nmetadata: {name: b}\n---\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: n}\n");
-        write("a.json", r#"{"apiVersion": "v1", "kind": "List", "items": [{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}}]}"#);
+        write(
+            "b.yaml",
+            "apiVersion: v1\nkind: Pod\nmetadata: {name: b}\n---\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: own}\n",
+        );
+        write(
+            "a.json",
+            r#"{"apiVersion": "v1", "kind": "List", "items": [{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}}]}"#,
+        );
         write("notes.txt", "none of it");
         let all = names(&[folder.path().to_owned()]).unwrap();
-        assert_eq!(all, ["Namespace n", "Pod a", "Pod b"]);
+        assert_eq!(all, ["Namespace own", "Pod a", "Pod b"]);
         assert_eq!(names(&[folder.path().join("b.yaml")]).unwrap().len(), 2);
     }
 
@@ -187,14 +211,25 @@ mod tests {
         for (text, part) in [
             ("{]", "neither YAML nor JSON"),
             ("kind: Pod\n", "x.yaml, document 1 is no object"),
-            ("apiVersion: v1\nkind: Pod\nmetadata: {name: a}\n---\napiVersion: v1\nkind: Pod\n", "document 2: this Pod has no metadata.name"),
+            (
+                "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\n---\napiVersion: v1\nkind: Pod\n",
+                "document 2: this Pod has no metadata.name",
+            ),
         ] {
             fs::write(&file, text).unwrap();
             let error = names(std::slice::from_ref(&file)).unwrap_err();
             assert!(error.contains(part), "{text:?}: {error}");
         }
         let empty = tempfile::tempdir().unwrap();
-        assert!(names(&[empty.path().to_owned()]).unwrap_err().contains(".yaml"));
-        assert!(names(&[folder.path().join("none")]).unwrap_err().contains("none"));
+        assert!(
+            names(&[empty.path().to_owned()])
+                .unwrap_err()
+                .contains(".yaml")
+        );
+        assert!(
+            names(&[folder.path().join("none")])
+                .unwrap_err()
+                .contains("none")
+        );
     }
 }

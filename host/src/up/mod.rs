@@ -11,6 +11,7 @@ mod follow;
 mod kubeconfig;
 mod load;
 mod manifests;
+mod objects;
 mod reading;
 mod screen;
 mod server;

@@ -77,8 +77,16 @@ impl Reading {
         let (bound, _) = since
             .iter()
             .find(|(_, count)| *count as f64 >= all as f64 * share)?;
-        let last = since.iter().rev().map(|(bound, _)| *bound).find(|bound| bound.is_finite());
-        Some(Duration::from_secs_f64(if bound.is_finite() { *bound } else { last? }))
+        let last = since
+            .iter()
+            .rev()
+            .map(|(bound, _)| *bound)
+            .find(|bound| bound.is_finite());
+        Some(Duration::from_secs_f64(if bound.is_finite() {
+            *bound
+        } else {
+            last?
+        }))
     }
 }
 
@@ -93,7 +101,10 @@ mod tests {
         Metrics::register_process(&mut registry);
         let metrics = Metrics::register(registry.sub_registry_with_prefix("stagewright"));
         let earlier = Reading::take(&registry);
-        assert_eq!((earlier.plays, earlier.lag(&Reading::default(), 0.5)), (0, None));
+        assert_eq!(
+            (earlier.plays, earlier.lag(&Reading::default(), 0.5)),
+            (0, None)
+        );
         for _ in 0..98 {
             metrics.lag(Duration::from_micros(900));
         }
@@ -104,10 +115,20 @@ mod tests {
         let played: Result<_, ()> = Ok(Vec::new());
         metrics.played("pod", "ready", &played, 1);
         let reading = Reading::take(&registry);
-        assert_eq!((reading.plays, reading.refused, reading.backward), (1, 2, 0));
+        assert_eq!(
+            (reading.plays, reading.refused, reading.backward),
+            (1, 2, 0)
+        );
         assert_eq!(reading.lag(&earlier, 0.5), Some(Duration::from_millis(1)));
-        assert_eq!(reading.lag(&earlier, 0.99), Some(Duration::from_millis(4_096)));
-        assert_eq!(reading.lag(&earlier, 1.0), Some(Duration::from_millis(131_072)), "the last bound there is");
+        assert_eq!(
+            reading.lag(&earlier, 0.99),
+            Some(Duration::from_millis(4_096))
+        );
+        assert_eq!(
+            reading.lag(&earlier, 1.0),
+            Some(Duration::from_millis(131_072)),
+            "the last bound there is"
+        );
         assert_eq!(reading.lag(&reading, 0.5), None);
         assert!(reading.resident_bytes.is_none_or(|bytes| bytes > 0));
     }

@@ -74,7 +74,10 @@ impl View {
     /// A milestone, with the time since the start.
     pub(super) fn say(&self, what: &str) {
         if self.is_text() {
-            self.err(&format!("{:6.1} s  {what}\n", self.started.elapsed().as_secs_f64()));
+            self.err(&format!(
+                "{:6.1} s  {what}\n",
+                self.started.elapsed().as_secs_f64()
+            ));
         }
     }
 
@@ -115,7 +118,10 @@ impl View {
 
     fn err(&self, text: &str) {
         // Nobody to read it is no reason to end.
-        let _ = self.screen.0.suspend(|| io::stderr().write_all(text.as_bytes()));
+        let _ = self
+            .screen
+            .0
+            .suspend(|| io::stderr().write_all(text.as_bytes()));
     }
 }
 
@@ -133,7 +139,10 @@ impl Table<'_> {
         let Some(line) = lines.first() else {
             return;
         };
-        let due = self.printed.as_ref().is_none_or(|(at, last)| at.elapsed() >= PRINTED && last != line);
+        let due = self
+            .printed
+            .as_ref()
+            .is_none_or(|(at, last)| at.elapsed() >= PRINTED && last != line);
         if due {
             self.view.say(line);
             self.printed = Some((Instant::now(), line.clone()));

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::cluster::{Counts, PHASES};
+use super::cluster::Counts;
+use super::objects::PHASES;
 use super::reading::Reading;
 use super::server::Served;
 
@@ -33,13 +34,21 @@ pub(super) struct Pace {
 pub(super) fn table(counts: &Counts, now: &Reading, before: &Reading, pace: Pace) -> Vec<String> {
     let lag = |share: f64| now.lag(before, share).map(|lag| millis(lag, pace.speed));
     let lags = match (lag(0.5), lag(0.99)) {
-        (Some(half), Some(most)) => format!("half within {half}, 99 % within {most}"),
+        (Some(half), Some(most)) => format!("{half} (median), {most} (99 %)"),
         _ => "none".to_owned(),
     };
     let rate = per_second(now.plays.saturating_sub(before.plays), pace.passed);
     vec![
-        format!("nodes {} of {} Ready   pods {}", counts.ready, counts.nodes, phases(counts)),
-        format!("stages {} played, {rate:.0} a second   late {lags}", now.plays),
+        format!(
+            "nodes {} of {} Ready   pods {}",
+            counts.ready,
+            counts.nodes,
+            phases(counts)
+        ),
+        format!(
+            "stages {} played, {rate:.0} a second   lag {lags}",
+            now.plays
+        ),
         format!(
             "refused {}   moved backward by others {}   being deleted {}   without a node {}",
             now.refused, now.backward, counts.deleting, counts.unbound
@@ -49,7 +58,9 @@ pub(super) fn table(counts: &Counts, now: &Reading, before: &Reading, pace: Pace
 
 /// The milestone at which everything is settled.
 pub(super) fn milestone(settled: &Settled, reading: &Reading) -> String {
-    let Settled { counts, settled, .. } = settled;
+    let Settled {
+        counts, settled, ..
+    } = settled;
     format!(
         "settled: {} nodes Ready, pods {}; {} stages played, {} refused, {} moved backward; {:.1} s in all",
         counts.ready,
@@ -63,7 +74,11 @@ pub(super) fn milestone(settled: &Settled, reading: &Reading) -> String {
 
 /// What is not settled, for an error.
 pub(super) fn unsettled(counts: &Counts, created: bool) -> String {
-    let created = if created { "" } else { "not everything is created, " };
+    let created = if created {
+        ""
+    } else {
+        "not everything is created, "
+    };
     format!(
         "{created}{} of {} nodes are Ready, pods are {}, {} being deleted, {} without a node",
         counts.ready,
@@ -84,8 +99,19 @@ pub(super) fn served(served: &Served) -> Value {
 }
 
 /// All of it, for scripts.
-pub(super) fn settled(at: &Served, admin: &str, settled: &Settled, reading: &Reading, speed: f64) -> Value {
-    let Settled { counts, created, nodes_ready, settled } = settled;
+pub(super) fn settled(
+    at: &Served,
+    admin: &str,
+    settled: &Settled,
+    reading: &Reading,
+    speed: f64,
+) -> Value {
+    let Settled {
+        counts,
+        created,
+        nodes_ready,
+        settled,
+    } = settled;
     let mut summary = served(at);
     let phases: serde_json::Map<String, Value> = PHASES
         .iter()
@@ -93,7 +119,11 @@ pub(super) fn settled(at: &Served, admin: &str, settled: &Settled, reading: &Rea
         .map(|(phase, count)| ((*phase).to_owned(), count.into()))
         .collect();
     let start = Reading::default();
-    let lag = |share: f64| reading.lag(&start, share).map(|lag| lag.as_secs_f64() / speed);
+    let lag = |share: f64| {
+        reading
+            .lag(&start, share)
+            .map(|lag| lag.as_secs_f64() / speed)
+    };
     let more = json!({
         "admin": admin,
         "nodes": counts.nodes, "nodesReady": counts.ready,
@@ -120,7 +150,10 @@ pub(super) fn look_around(served: &Served, admin: Option<&str>) -> String {
             file.display(),
             served.published.file.display()
         )),
-        None => text.push_str(&format!("  export KUBECONFIG={}\n", served.published.file.display())),
+        None => text.push_str(&format!(
+            "  export KUBECONFIG={}\n",
+            served.published.file.display()
+        )),
     }
     text.push_str("  kubectl get nodes\n  kubectl get pods --all-namespaces\n");
     if let Some(admin) = admin {
@@ -154,7 +187,10 @@ fn millis(lag: Duration, speed: f64) -> String {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts of stages are far below what a float has exactly")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts of stages are far below what a float has exactly"
+)]
 fn per_second(count: u64, passed: Duration) -> f64 {
     count as f64 / passed.as_secs_f64().max(0.001)
 }

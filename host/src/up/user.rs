@@ -5,8 +5,8 @@ use http::header::{ACCEPT, CONTENT_TYPE, WARNING};
 use http::{Method, Request};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use stagewright_apiserver::{ApiServer, Body};
 use stagewright_apiserver::kinds::Resource;
+use stagewright_apiserver::{ApiServer, Body};
 
 /// Asks the server. Every call is answered at once.
 #[derive(Debug, Clone)]
@@ -44,12 +44,19 @@ impl User {
     /// What the server says.
     pub(super) fn create(&self, kind: &Resource, object: &Value) -> Result<(), Refused> {
         let namespace = namespace(kind, object);
-        let created = self.send(&Method::POST, &path(kind, namespace, None), "application/json", object)?;
+        let created = self.send(
+            &Method::POST,
+            &path(kind, namespace, None),
+            "application/json",
+            object,
+        )?;
         let Some(name) = created.pointer("/metadata/name").and_then(Value::as_str) else {
             return Ok(());
         };
         match object.get("status") {
-            Some(status) if created.get("status") != Some(status) && kind.has_subresource("status") => {
+            Some(status)
+                if created.get("status") != Some(status) && kind.has_subresource("status") =>
+            {
                 let at = format!("{}/status", path(kind, namespace, Some(name)));
                 self.merge(&at, &json!({ "status": status }))
             }
@@ -70,14 +77,21 @@ impl User {
     ///
     /// # Errors
     /// What the server says.
-    pub(super) fn bind(&self, namespace: &str, pod: &str, uid: &str, node: &str) -> Result<(), Refused> {
+    pub(super) fn bind(
+        &self,
+        namespace: &str,
+        pod: &str,
+        uid: &str,
+        node: &str,
+    ) -> Result<(), Refused> {
         let at = format!("/api/v1/namespaces/{namespace}/pods/{pod}/binding");
         let binding = json!({
             "apiVersion": "v1", "kind": "Binding",
             "metadata": {"name": pod, "namespace": namespace, "uid": uid},
             "target": {"apiVersion": "v1", "kind": "Node", "name": node},
         });
-        self.send(&Method::POST, &at, "application/json", &binding).map(drop)
+        self.send(&Method::POST, &at, "application/json", &binding)
+            .map(drop)
     }
 
     /// Watches what is at a path, from what is there now.
@@ -86,7 +100,10 @@ impl User {
     /// What the server says.
     pub(super) fn watch(&self, path: &str, fields: &str) -> Result<Body, Refused> {
         // As long as a watch may be asked to last: 136 years.
-        let uri = format!("{path}?watch=true&fieldSelector={fields}&timeoutSeconds={}", u32::MAX);
+        let uri = format!(
+            "{path}?watch=true&fieldSelector={fields}&timeoutSeconds={}",
+            u32::MAX
+        );
         let request = Request::get(uri)
             .header(ACCEPT, "application/json")
             .body(Bytes::new())
@@ -100,10 +117,17 @@ impl User {
     }
 
     fn merge(&self, path: &str, patch: &Value) -> Result<(), Refused> {
-        self.send(&Method::PATCH, path, "application/merge-patch+json", patch).map(drop)
+        self.send(&Method::PATCH, path, "application/merge-patch+json", patch)
+            .map(drop)
     }
 
-    fn send(&self, method: &Method, path: &str, content_type: &str, body: &Value) -> Result<Value, Refused> {
+    fn send(
+        &self,
+        method: &Method,
+        path: &str,
+        content_type: &str,
+        body: &Value,
+    ) -> Result<Value, Refused> {
         let request = Request::builder()
             .method(method)
             .uri(path)
@@ -142,12 +166,19 @@ fn refused(code: u16, body: &[u8]) -> Refused {
 }
 
 fn namespace<'a>(kind: &Resource, object: &'a Value) -> Option<&'a str> {
-    let named = object.pointer("/metadata/namespace").and_then(Value::as_str);
+    let named = object
+        .pointer("/metadata/namespace")
+        .and_then(Value::as_str);
     kind.namespaced.then(|| named.unwrap_or("default"))
 }
 
 fn path(kind: &Resource, namespace: Option<&str>, name: Option<&str>) -> String {
-    let mut path = if kind.group.is_empty() { "/api/" } else { "/apis/" }.to_owned();
+    let mut path = if kind.group.is_empty() {
+        "/api/"
+    } else {
+        "/apis/"
+    }
+    .to_owned();
     path.push_str(&kind.api_version());
     if let Some(namespace) = namespace {
         path.push_str("/namespaces/");

@@ -186,13 +186,17 @@ async fn one_connection_too_many_waits_for_its_turn() {
     };
     let port = Port::open(&Server::new().api, options).await;
     let mut first = port.client().await;
-    let answer = within(first.send_request(get("/version", None))).await.unwrap();
+    let answer = within(first.send_request(get("/version", None)))
+        .await
+        .unwrap();
     drop(answer.into_body().collect().await);
     let mut second = port.client().await;
     let mut waiting = std::pin::pin!(second.send_request(get("/version", None)));
     // The first has the only place: its requests are answered, the other's are not.
     for _ in 0..20 {
-        let answer = within(first.send_request(get("/version", None))).await.unwrap();
+        let answer = within(first.send_request(get("/version", None)))
+            .await
+            .unwrap();
         drop(answer.into_body().collect().await);
         assert!(futures::poll!(waiting.as_mut()).is_pending());
     }
