@@ -3,7 +3,9 @@
 mod config;
 mod file;
 mod settings;
+mod shape;
 mod stage;
+mod up;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -14,9 +16,11 @@ use clap::{
     ValueEnum,
 };
 
-pub use config::{HostConfig, RunConfig};
+pub use config::{HostConfig, PluginConfig, RunConfig};
 pub(crate) use settings::read as read_settings;
+pub use shape::Shape;
 pub use stage::{ConvertArgs, Life, LintArgs, SimulateArgs, StageArgs, StageCommand, TestArgs};
+pub use up::{EngineConfig, ServerConfig, UpArgs, UpConfig};
 
 /// The exit code of a command line that cannot be carried out (`EX_USAGE`).
 pub const EXIT_USAGE: u8 = 64;
@@ -56,8 +60,10 @@ pub struct Cli {
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
     let matches = Cli::command().try_get_matches_from(arguments)?;
     let mut cli = Cli::from_arg_matches(&matches)?;
-    if let (Command::Run(run), Some((_, matches))) = (&mut cli.command, matches.subcommand()) {
-        run.given = given(matches);
+    match (&mut cli.command, matches.subcommand()) {
+        (Command::Run(run), Some((_, matches))) => run.given = given(matches),
+        (Command::Up(up), Some((_, matches))) => up.given = given(matches),
+        _ => {}
     }
     Ok(cli)
 }
@@ -77,6 +83,8 @@ fn given(matches: &ArgMatches) -> Vec<String> {
 pub enum Command {
     /// Run the controller against a cluster.
     Run(Box<RunArgs>),
+    /// Start an API server of its own and the controller with it, and bring nodes and pods to life: a cluster in one process.
+    Up(Box<UpArgs>),
     /// Ask a running controller what it knows of an object: who decides on it, what comes next, what was refused.
     Explain(ExplainArgs),
     /// Test, check, rewrite and simulate KWOK's stages; no cluster is needed.
@@ -91,15 +99,9 @@ pub struct LogArgs {
     /// `auto` is text on a terminal and JSON otherwise.
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Auto)]
     pub log_format: LogFormat,
-    /// A level (error, warn, info, debug, trace), or a filter like `info,stagewright::commit=debug`.
-    #[arg(
-        long,
-        global = true,
-        env = "RUST_LOG",
-        value_name = "FILTER",
-        default_value = "info"
-    )]
-    pub log_level: String,
+    /// A level (error, warn, info, debug, trace), or a filter like `info,stagewright::commit=debug` [default: info; of up: warn].
+    #[arg(long, global = true, env = "RUST_LOG", value_name = "FILTER")]
+    pub log_level: Option<String>,
     /// Log more: debug; twice: trace.
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,

@@ -5,7 +5,8 @@
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
-use std::time::UNIX_EPOCH;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 use stagewright_core::time::Time;
@@ -20,6 +21,17 @@ const DRIFT: i64 = 10_000;
 pub struct Clock {
     local: Local,
     offset: Arc<Mutex<Offset>>,
+    dice: Dice,
+}
+
+/// Where jitter comes from.
+#[derive(Debug, Clone, Default)]
+enum Dice {
+    /// Nobody can foresee it.
+    #[default]
+    Machine,
+    /// The same each time: the number of the throw, spread.
+    Seeded(Arc<AtomicU32>),
 }
 
 /// The clock on the wall.
@@ -33,6 +45,8 @@ enum Local {
         time: i64,
         origin: tokio::time::Instant,
     },
+    /// The machine's, but since it showed `time` so many times as fast.
+    Scaled { time: i64, speed: f64 },
 }
 
 /// What is to be added to the machine's time: some value between the two bounds.
@@ -57,16 +71,45 @@ impl Clock {
     }
 
     /// A clock that shows `time` now and goes on as tokio's time does, which a simulation pauses and moves. A machine whose clock is
-    /// wrong is one that is started at another time.
+    /// wrong is one that is started at another time. The jitter of what waits by this clock follows from `seed`.
     #[must_use]
-    pub fn on_tokio(time: Time) -> Self {
+    pub fn on_tokio(time: Time, seed: u32) -> Self {
         let origin = tokio::time::Instant::now();
         Self {
             local: Local::Tokio {
                 time: time.0,
                 origin,
             },
+            dice: Dice::Seeded(Arc::new(AtomicU32::new(seed))),
             ..Self::default()
+        }
+    }
+
+    /// A clock that shows the machine's time now and then goes so many times as fast: for a cluster whose server does the same.
+    #[must_use]
+    pub fn at_speed(speed: f64) -> Self {
+        let time = machine_now();
+        Self {
+            local: Local::Scaled { time, speed },
+            ..Self::default()
+        }
+    }
+
+    /// How long it takes on the machine until so much time passes on this clock.
+    #[must_use]
+    pub fn wait(&self, passes: Duration) -> Duration {
+        match self.local {
+            Local::Scaled { speed, .. } => passes.div_f64(speed),
+            Local::Machine | Local::Tokio { .. } => passes,
+        }
+    }
+
+    /// Some bits for the jitter of a pause: [`chance`], or what the seed says.
+    #[must_use]
+    pub fn chance(&self) -> u32 {
+        match &self.dice {
+            Dice::Machine => chance(),
+            Dice::Seeded(throws) => spread(throws.fetch_add(1, Ordering::Relaxed)),
         }
     }
 
@@ -87,13 +130,20 @@ impl Clock {
         self.offset.lock().observe(sent, received, date.0);
     }
 
-    /// The machine's own time, in milliseconds since 1970.
+    /// The machine's own time, in milliseconds since 1970; for a clock at another speed, what it made of that.
     #[must_use]
     pub fn local(&self) -> i64 {
         match self.local {
             Local::Machine => machine_now(),
             Local::Tokio { time, origin } => {
                 let passed = i64::try_from(origin.elapsed().as_millis()).unwrap_or(i64::MAX);
+                time.saturating_add(passed)
+            }
+            Local::Scaled { time, speed } => {
+                let passed = machine_now().saturating_sub(time);
+                // Milliseconds of centuries are exact, and a cast beyond that saturates.
+                #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation)]
+                let passed = (passed as f64 * speed) as i64;
                 time.saturating_add(passed)
             }
         }
@@ -150,6 +200,13 @@ pub fn chance() -> u32 {
     (low ^ high.rotate_left(32)) as u32
 }
 
+/// The finalizer of MurmurHash3: numbers that follow each other come out far apart.
+fn spread(number: u32) -> u32 {
+    let first = (number ^ (number >> 16)).wrapping_mul(0x85EB_CA6B);
+    let second = (first ^ (first >> 13)).wrapping_mul(0xC2B2_AE35);
+    second ^ (second >> 16)
+}
+
 #[expect(clippy::disallowed_methods, reason = "this is the shell's clock")]
 fn machine_now() -> i64 {
     let since = std::time::SystemTime::now()
@@ -200,7 +257,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_clock_on_tokio_shows_the_time_it_was_given_and_learns_all_the_same() {
-        let clock = Clock::on_tokio(Time(5_000));
+        let clock = Clock::on_tokio(Time(5_000), 0);
         let minute = 5_000..65_000;
         assert!(minute.contains(&clock.now().0), "{}", clock.now());
         clock.observe_server(Time(900_000));
@@ -209,7 +266,39 @@ mod tests {
     }
 
     #[test]
+    fn a_faster_clock_begins_with_the_machines_time_and_waits_less_for_more() {
+        let clock = Clock::at_speed(50.0);
+        let ahead = clock.local() - machine_now();
+        assert!((-1..60_000).contains(&ahead), "{ahead}");
+        assert_eq!(
+            clock.wait(Duration::from_secs(10)),
+            Duration::from_millis(200)
+        );
+        let begun = clock.local();
+        let machine = machine_now();
+        while machine_now() < machine + 20 {
+            std::hint::spin_loop();
+        }
+        assert!(clock.local() - begun >= 900, "{}", clock.local() - begun);
+        assert_eq!(
+            Clock::new().wait(Duration::from_secs(10)),
+            Duration::from_secs(10)
+        );
+    }
+
+    #[test]
     fn the_dice_have_no_memory() {
         assert_ne!((chance(), chance()), (chance(), chance()));
+    }
+
+    #[tokio::test]
+    async fn seeded_dice_fall_the_same_each_time() {
+        let throws = |seed: u32| -> Vec<u32> {
+            let clock = Clock::on_tokio(Time(0), seed);
+            let other = clock.clone();
+            vec![clock.chance(), other.chance(), clock.chance()]
+        };
+        assert_eq!(throws(7), throws(7));
+        assert_ne!(throws(7), throws(70));
     }
 }

@@ -17,4 +17,5 @@ pub mod logging;
 pub mod observe;
 pub mod plugin;
 pub mod run;
+pub mod up;
 pub mod watch;

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admin::{self, Admin, Readiness};
-use crate::args::RunConfig;
+use crate::args::{PluginConfig, RunConfig};
 use crate::client::{self, Requests};
 use crate::clock::Clock;
 use crate::host::{Host, HostParts};
@@ -48,7 +48,7 @@ pub async fn run(config: RunConfig) -> anyhow::Result<ExitCode> {
     background.spawn(admin.clone().serve(listener, served.clone()));
 
     let client = client::connect_counted(&config.client, &clock, &requests).await?;
-    let plugins = load(&config).await?;
+    let plugins = load(&config.plugins).await?;
     drop(loaded);
     let Some(version) = client::wait_for_server(&client, &stop).await else {
         return Ok(ExitCode::SUCCESS);
@@ -85,14 +85,14 @@ pub async fn run(config: RunConfig) -> anyhow::Result<ExitCode> {
 }
 
 /// Loads all plugins, off the I/O threads: a large component takes seconds to compile.
-async fn load(config: &RunConfig) -> anyhow::Result<Vec<Arc<Plugin>>> {
+pub(crate) async fn load(config: &PluginConfig) -> anyhow::Result<Vec<Arc<Plugin>>> {
     tell(&config.kwok);
     let config = config.clone();
     tokio::task::spawn_blocking(move || {
         let engine = Engine::new(Limits::default())?;
         let wanted = Wanted {
-            files: &config.plugins,
-            stock: &config.stock_plugins,
+            files: &config.files,
+            stock: &config.stock,
             settings: &config.settings,
             stages: &config.kwok.stages,
         };
@@ -130,7 +130,7 @@ fn tell(kwok: &kwok::Config) {
 }
 
 /// The first SIGTERM or SIGINT begins a graceful stop, the second ends the process.
-fn end_on_signals(stop: CancellationToken) -> anyhow::Result<()> {
+pub(crate) fn end_on_signals(stop: CancellationToken) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be waited for")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be waited for")?;
     tokio::spawn(async move {

@@ -8,8 +8,8 @@ use std::io::{ErrorKind, Write as _};
 use std::num::NonZero;
 use std::process::ExitCode;
 
-use crate::args::{Cli, Command, EXIT_USAGE, RunConfig, UsageError};
-use crate::{args, logging, run};
+use crate::args::{Cli, Command, EXIT_USAGE, RunConfig, UpConfig, UsageError};
+use crate::{args, logging, run, up};
 
 /// The program, from its arguments to its exit code: 0, 1 (it failed) or 64 (it was called wrongly).
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -37,10 +37,16 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
     let Cli { log, command } = cli;
     match command {
         Command::Run(args) => {
-            logging::init(&log)?;
+            logging::init(&log, "info", std::io::stderr)?;
             let in_cluster = std::env::var_os("KUBERNETES_SERVICE_HOST").is_some();
             let config = RunConfig::new(*args, in_cluster)?;
             runtime()?.block_on(run::run(config))
+        }
+        Command::Up(args) => {
+            let screen = up::Screen::default();
+            logging::init(&log, "warn", screen.clone())?;
+            let config = UpConfig::new(*args)?;
+            runtime()?.block_on(up::run(config, screen))
         }
         Command::Explain(args) => {
             let text = runtime()?.block_on(explain::explain(args))?;
