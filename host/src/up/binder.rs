@@ -44,8 +44,8 @@ pub(super) async fn run(user: User, binds: bool, counts: watch::Sender<Counts>) 
     let mut more = false;
     loop {
         tokio::select! {
-            changes = nodes.next::<NodeObject>() => changes.into_iter().for_each(|change| cluster.node(change)),
-            changes = pods.next::<PodObject>() => changes.into_iter().for_each(|change| cluster.pod(change)),
+            // A scheduler that came before a pod is heard of before it, and so is a node.
+            biased;
             changes = leases.next::<Lease>() => for change in changes {
                 let held = held_until(change, Instant::now());
                 match (held.is_some(), scheduler.is_some()) {
@@ -56,6 +56,8 @@ pub(super) async fn run(user: User, binds: bool, counts: watch::Sender<Counts>) 
                 scheduler = held;
             },
             () = until(scheduler) => scheduler = None,
+            changes = nodes.next::<NodeObject>() => changes.into_iter().for_each(|change| cluster.node(change)),
+            changes = pods.next::<PodObject>() => changes.into_iter().for_each(|change| cluster.pod(change)),
             () = tokio::task::yield_now(), if more => {}
         }
         more = binds && scheduler.is_none() && bind(&user, &mut cluster);

@@ -1,5 +1,10 @@
 //! The server on a port.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests, which may fail loudly"
+)]
+
 use std::time::Duration;
 
 use bytes::Bytes;

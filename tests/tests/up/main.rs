@@ -8,147 +8,17 @@
     reason = "a test plays the users whose writes no guard admits"
 )]
 
-use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
-use std::time::Duration;
+mod support;
 
-use anyhow::{Context as _, Result, bail, ensure};
-use futures::{StreamExt as _, TryStreamExt as _};
+use anyhow::{Context as _, Result};
+use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{ConfigMap, Node, Pod};
-use kube::api::{DeleteParams, ListParams, PostParams, WatchEvent, WatchParams};
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Api, Client, Config};
-use serde_json::{Value, json};
-use stagewright_tests::programs;
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::process::{Child, ChildStdout, Command};
+use kube::Api;
+use kube::api::{DeleteParams, ListParams, PostParams};
+use kube::config::Kubeconfig;
+use serde_json::json;
 
-/// Anything here takes seconds; the machine may be busy.
-const LIMIT: Duration = Duration::from_secs(120);
-
-/// A running `stagewright up`. It is killed when the value goes.
-struct Up {
-    child: Child,
-    out: BufReader<ChildStdout>,
-    home: tempfile::TempDir,
-}
-
-impl Up {
-    /// Starts it in a home of its own. The text goes to its standard input.
-    async fn start(arguments: &[&str], input: &str) -> Result<Self> {
-        let program = tokio::task::spawn_blocking(programs::stagewright).await??;
-        let home = tempfile::tempdir()?;
-        let mut child = Command::new(program)
-            .arg("up")
-            .args(arguments)
-            .env_clear()
-            .env("HOME", home.path())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()?;
-        let mut stdin = child.stdin.take().context("stdin")?;
-        stdin.write_all(input.as_bytes()).await?;
-        drop(stdin);
-        let out = BufReader::new(child.stdout.take().context("stdout")?);
-        Ok(Self { child, out, home })
-    }
-
-    /// The summary, when it comes.
-    async fn summary(&mut self) -> Result<Value> {
-        let mut line = String::new();
-        within("the summary", self.out.read_line(&mut line)).await??;
-        if line.is_empty() {
-            let mut errors = String::new();
-            let stderr = self.child.stderr.as_mut().context("stderr")?;
-            within("the end", stderr.read_to_string(&mut errors)).await??;
-            bail!("it ended without a summary:\n{errors}");
-        }
-        serde_json::from_str(&line).with_context(|| line)
-    }
-
-    /// Its end: the status, and what was said on stderr.
-    async fn end(&mut self) -> Result<(ExitStatus, String)> {
-        let mut errors = String::new();
-        let stderr = self.child.stderr.as_mut().context("stderr")?;
-        within("the end", stderr.read_to_string(&mut errors)).await??;
-        let status = within("the end", self.child.wait()).await??;
-        ensure!(!errors.contains("panicked"), "{errors}");
-        Ok((status, errors))
-    }
-
-    /// Asks it to end, as Ctrl-C does; that is a success. Its home is left.
-    async fn stop(mut self) -> Result<tempfile::TempDir> {
-        let id = self.child.id().context("it runs")?.to_string();
-        let sent = Command::new("kill").args(["-INT", &id]).status().await?;
-        ensure!(sent.success(), "kill: {sent}");
-        let (status, errors) = self.end().await?;
-        ensure!(status.success(), "{status}:\n{errors}");
-        Ok(self.home)
-    }
-}
-
-async fn within<T>(what: &str, future: impl Future<Output = T>) -> Result<T> {
-    tokio::time::timeout(LIMIT, future)
-        .await
-        .with_context(|| format!("{what} did not come within {LIMIT:?}"))
-}
-
-fn kubeconfig(summary: &Value) -> Result<PathBuf> {
-    Ok(summary["kubeconfig"].as_str().context("kubeconfig")?.into())
-}
-
-async fn client(file: &Path) -> Result<Client> {
-    client_of(Kubeconfig::read_from(file)?).await
-}
-
-async fn client_of(kubeconfig: Kubeconfig) -> Result<Client> {
-    let options = KubeConfigOptions::default();
-    let config = Config::from_custom_kubeconfig(kubeconfig, &options).await?;
-    Ok(Client::try_from(config)?)
-}
-
-fn pod(name: &str) -> Result<Pod> {
-    let pod = json!({"metadata": {"name": name}, "spec": {"containers": [{"name": "main", "image": "example.com/main:1"}]}});
-    Ok(serde_json::from_value(pod)?)
-}
-
-/// The first event of the pods that the condition holds for.
-async fn event(
-    api: &Api<Pod>,
-    what: &str,
-    holds: impl Fn(&WatchEvent<Pod>) -> bool,
-) -> Result<WatchEvent<Pod>> {
-    let mut events = api.watch(&WatchParams::default(), "0").await?.boxed();
-    let found = async {
-        while let Some(event) = events.try_next().await? {
-            if holds(&event) {
-                return Ok(event);
-            }
-        }
-        bail!("the watch ended")
-    };
-    within(what, found).await?
-}
-
-/// It must end with the code, and the message must have all the parts.
-async fn refused(arguments: &[&str], code: i32, parts: &[&str]) -> Result<()> {
-    let mut up = Up::start(arguments, "").await?;
-    let (status, errors) = up.end().await?;
-    ensure!(
-        status.code() == Some(code),
-        "{arguments:?}: {status}:\n{errors}"
-    );
-    for part in parts {
-        ensure!(
-            errors.contains(part),
-            "{arguments:?}: no {part:?} in:\n{errors}"
-        );
-    }
-    ensure!(errors.lines().count() <= 12, "{arguments:?}:\n{errors}");
-    Ok(())
-}
+use support::*;
 
 #[tokio::test]
 async fn everything_settles_and_the_summary_says_how() -> Result<()> {
@@ -233,21 +103,32 @@ async fn clients_list_watch_delete_and_have_their_pods_bound() -> Result<()> {
     };
     within("the end of pod-0", gone).await??;
     pods.create(&PostParams::default(), &pod("late")?).await?;
-    let running = event(&pods, "late Running", |event| match event {
-        WatchEvent::Added(pod) | WatchEvent::Modified(pod) => {
-            let phase = pod
-                .status
-                .as_ref()
-                .and_then(|status| status.phase.as_deref());
-            pod.metadata.name.as_deref() == Some("late") && phase == Some("Running")
-        }
-        _ => false,
-    });
-    let (WatchEvent::Added(late) | WatchEvent::Modified(late)) = running.await? else {
-        bail!("no pod")
-    };
+    let late = running(&pods, "late").await?;
     // pod-0 was on the first node, which has been the emptiest since.
     assert_eq!(late.spec.unwrap().node_name.as_deref(), Some("node-0"));
+    up.stop().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn pods_are_left_to_a_scheduler_as_long_as_it_holds_its_lease() -> Result<()> {
+    let mut up = Up::start(&["--nodes=1", "--pods=0", "--output=json"], "").await?;
+    let client = client(&kubeconfig(&up.summary().await?)?).await?;
+    let leases = Api::<Lease>::namespaced(client.clone(), "kube-system");
+    let lease = json!({"metadata": {"name": "kube-scheduler"}, "spec": {"holderIdentity": "me", "leaseDurationSeconds": 3600}});
+    let lease = serde_json::from_value(lease)?;
+    leases.create(&PostParams::default(), &lease).await?;
+    let pods = Api::<Pod>::namespaced(client, "default");
+    pods.create(&PostParams::default(), &pod("waits")?).await?;
+    let mut bound = pod("bound")?;
+    bound.spec.as_mut().unwrap().node_name = Some("node-0".into());
+    pods.create(&PostParams::default(), &bound).await?;
+    running(&pods, "bound").await?;
+    assert_eq!(pods.get("waits").await?.spec.unwrap().node_name, None);
+    leases
+        .delete("kube-scheduler", &DeleteParams::default())
+        .await?;
+    running(&pods, "waits").await?;
     up.stop().await?;
     Ok(())
 }
