@@ -5,6 +5,7 @@
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::UNIX_EPOCH;
 
 use parking_lot::Mutex;
@@ -20,6 +21,17 @@ const DRIFT: i64 = 10_000;
 pub struct Clock {
     local: Local,
     offset: Arc<Mutex<Offset>>,
+    dice: Dice,
+}
+
+/// Where jitter comes from.
+#[derive(Debug, Clone, Default)]
+enum Dice {
+    /// Nobody can foresee it.
+    #[default]
+    Machine,
+    /// The same each time: the number of the throw, spread.
+    Seeded(Arc<AtomicU32>),
 }
 
 /// The clock on the wall.
@@ -57,16 +69,26 @@ impl Clock {
     }
 
     /// A clock that shows `time` now and goes on as tokio's time does, which a simulation pauses and moves. A machine whose clock is
-    /// wrong is one that is started at another time.
+    /// wrong is one that is started at another time. The jitter of what waits by this clock follows from `seed`.
     #[must_use]
-    pub fn on_tokio(time: Time) -> Self {
+    pub fn on_tokio(time: Time, seed: u32) -> Self {
         let origin = tokio::time::Instant::now();
         Self {
             local: Local::Tokio {
                 time: time.0,
                 origin,
             },
+            dice: Dice::Seeded(Arc::new(AtomicU32::new(seed))),
             ..Self::default()
+        }
+    }
+
+    /// Some bits for the jitter of a pause: [`chance`], or what the seed says.
+    #[must_use]
+    pub fn chance(&self) -> u32 {
+        match &self.dice {
+            Dice::Machine => chance(),
+            Dice::Seeded(throws) => spread(throws.fetch_add(1, Ordering::Relaxed)),
         }
     }
 
@@ -150,6 +172,13 @@ pub fn chance() -> u32 {
     (low ^ high.rotate_left(32)) as u32
 }
 
+/// The finalizer of MurmurHash3: numbers that follow each other come out far apart.
+fn spread(number: u32) -> u32 {
+    let first = (number ^ (number >> 16)).wrapping_mul(0x85EB_CA6B);
+    let second = (first ^ (first >> 13)).wrapping_mul(0xC2B2_AE35);
+    second ^ (second >> 16)
+}
+
 #[expect(clippy::disallowed_methods, reason = "this is the shell's clock")]
 fn machine_now() -> i64 {
     let since = std::time::SystemTime::now()
@@ -200,7 +229,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_clock_on_tokio_shows_the_time_it_was_given_and_learns_all_the_same() {
-        let clock = Clock::on_tokio(Time(5_000));
+        let clock = Clock::on_tokio(Time(5_000), 0);
         let minute = 5_000..65_000;
         assert!(minute.contains(&clock.now().0), "{}", clock.now());
         clock.observe_server(Time(900_000));
@@ -211,5 +240,16 @@ mod tests {
     #[test]
     fn the_dice_have_no_memory() {
         assert_ne!((chance(), chance()), (chance(), chance()));
+    }
+
+    #[tokio::test]
+    async fn seeded_dice_fall_the_same_each_time() {
+        let throws = |seed: u32| -> Vec<u32> {
+            let clock = Clock::on_tokio(Time(0), seed);
+            let other = clock.clone();
+            vec![clock.chance(), other.chance(), clock.chance()]
+        };
+        assert_eq!(throws(7), throws(7));
+        assert_ne!(throws(7), throws(70));
     }
 }

@@ -149,6 +149,7 @@ impl LeaseKeeper {
             let wait = due.map_or(LOOK_AGAIN, |due| due.since(now).min(LOOK_AGAIN));
             let wait = wait.max(Duration::from_millis(1));
             tokio::select! {
+                biased;
                 () = stop.cancelled() => break,
                 changed = nodes.changed(), if open => match changed {
                     Ok(()) => self.select(&nodes.borrow_and_update()),
@@ -197,7 +198,8 @@ impl LeaseKeeper {
             Outcome::Held(_) | Outcome::Taken(_) | Outcome::Changed => {}
         }
         let now = self.desk.clock.now();
-        self.plan.finish(&node, &uid, outcome, now, chance());
+        self.plan
+            .finish(&node, &uid, outcome, now, self.desk.clock.chance());
         if let Some(snapshot) = snapshot {
             // A queue that is full is no reason to be late with the next renewal.
             let _ = self.answers.try_send(snapshot);

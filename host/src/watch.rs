@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::client::wire;
-use crate::clock::chance;
+use crate::clock::Clock;
 use crate::discovery::Target;
 use raw::Raw;
 
@@ -80,9 +80,10 @@ enum End {
     Relist,
 }
 
-/// Follows a kind until `stop`. Slow listeners slow the watch down; nothing is dropped.
+/// Follows a kind until `stop`. Slow listeners slow the watch down; nothing is dropped. `clock` gives the jitter of retries.
 pub async fn watch(
     client: kube::Client,
+    clock: Clock,
     target: impl Borrow<Target> + Send,
     filter: Filter,
     out: mpsc::Sender<(Kind, Event)>,
@@ -91,6 +92,7 @@ pub async fn watch(
     let target = target.borrow();
     Follower {
         target,
+        clock,
         out,
         stop,
         pace: PACE,
@@ -113,6 +115,7 @@ fn config(filter: &Filter, streaming: bool) -> watcher::Config {
 
 struct Follower<'a> {
     target: &'a Target,
+    clock: Clock,
     out: mpsc::Sender<(Kind, Event)>,
     stop: CancellationToken,
     pace: Pace,
@@ -148,6 +151,7 @@ impl Follower<'_> {
                 Duration::MAX
             };
             let next = tokio::select! {
+                biased;
                 () = self.stop.cancelled() => return End::Stop,
                 next = tokio::time::timeout(silence, stream.next()) => next,
             };
@@ -194,6 +198,7 @@ impl Follower<'_> {
 
     async fn send(&self, event: Event) -> bool {
         tokio::select! {
+            biased;
             () = self.stop.cancelled() => false,
             sent = self.out.send((self.target.kind.clone(), event)) => sent.is_ok(),
         }
@@ -209,9 +214,10 @@ impl Follower<'_> {
         if !self.send(Event::Trouble { category, message }).await {
             return Some(End::Stop);
         }
-        let pause = self.pace.retry.delay(self.attempt, chance());
+        let pause = self.pace.retry.delay(self.attempt, self.clock.chance());
         self.attempt = self.attempt.saturating_add(1);
         tokio::select! {
+            biased;
             () = self.stop.cancelled() => return Some(End::Stop),
             () = tokio::time::sleep(pause) => {}
         }

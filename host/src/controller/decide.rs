@@ -61,11 +61,8 @@ pub(super) async fn work_async(shared: Arc<Shared>, runtime: Handle) {
 fn take_turn(shared: &Arc<Shared>, run: Run, runtime: &Handle, places: Places<'_>) {
     match run.task {
         Task::Read => {
-            let shared = Arc::clone(shared);
-            shared
-                .clone()
-                .tasks
-                .spawn_on(async move { shared.read(run).await }, runtime);
+            let read = Arc::clone(shared).read(run);
+            shared.tasks.spawn_on(shared.mortal(read), runtime);
         }
         Task::Decide => decide(shared, run, runtime, places),
     }
@@ -76,11 +73,8 @@ fn decide(shared: &Arc<Shared>, run: Run, runtime: &Handle, places: Places<'_>) 
     match ask(shared, run, places) {
         Verdict::Settled(outcome) => shared.finish(&key, &uid, snapshot.as_ref(), outcome),
         Verdict::Play(play) => {
-            let shared = Arc::clone(shared);
-            shared
-                .clone()
-                .tasks
-                .spawn_on(async move { shared.play(*play).await }, runtime);
+            let play = Arc::clone(shared).play(*play);
+            shared.tasks.spawn_on(shared.mortal(play), runtime);
         }
     }
 }

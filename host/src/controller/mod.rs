@@ -29,6 +29,7 @@ use stagewright_core::relation::Relations;
 use stagewright_core::schedule::{Candidate, Failure, Outcome, Run, Schedule};
 use stagewright_core::time::Time;
 use tokio::sync::{Notify, Semaphore, watch};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
@@ -80,6 +81,8 @@ pub(crate) struct Shared {
     /// The same for who asks on the runtime.
     rung: Notify,
     stopping: AtomicBool,
+    /// Cancelled when the host is dropped, or has come to its end: what it began ends with it.
+    over: CancellationToken,
     plugins: Vec<Arc<Plugin>>,
     kinds: Kinds,
     clock: Clock,
@@ -333,6 +336,21 @@ impl Shared {
         for planned in &rehearsal.writes {
             let planned = serde_json::to_string(planned).unwrap_or_default();
             tracing::info!(kind = %subject.key().kind, namespace = subject.key().namespace.as_deref(), name = &*subject.key().name, uid = %subject.uid(), resource_version = %subject.version(), plugin, write = planned, "would write");
+        }
+    }
+
+    /// A task that ends with the host, if not before: a host that crashed does nothing any more.
+    fn mortal<T>(&self, task: T) -> impl Future<Output = ()> + Send + use<T>
+    where
+        T: Future<Output = ()> + Send,
+    {
+        let over = self.over.clone();
+        async move {
+            tokio::select! {
+                biased;
+                () = over.cancelled() => {}
+                () = task => {}
+            }
         }
     }
 

@@ -58,6 +58,16 @@ pub struct Parts {
     pub options: Options,
 }
 
+/// Ends what [`Controller::run`] began, whether that came to its end or was dropped before.
+struct End<'a>(&'a Shared);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.stop();
+        self.0.over.cancel();
+    }
+}
+
 /// A controller under way.
 #[derive(Clone)]
 pub struct Controller {
@@ -100,6 +110,7 @@ impl Controller {
             bell: Condvar::new(),
             rung: Notify::new(),
             stopping: AtomicBool::new(false),
+            over: CancellationToken::new(),
             kinds,
             plugins: parts.plugins,
             clock: parts.clock,
@@ -155,14 +166,16 @@ impl Controller {
         grace: Duration,
     ) -> std::io::Result<()> {
         let threads = self.threads()?;
+        let _end = End(&self.shared);
         if threads.is_empty() {
             let asking = decide::work_async(Arc::clone(&self.shared), self.runtime.clone());
-            self.shared.tasks.spawn(asking);
+            self.shared.tasks.spawn(self.shared.mortal(asking));
         }
         let watches = TaskTracker::new();
         tokio::select! {
-            () = self.follow_all(&watches, &stop) => { let _ = synced.send(()); }
+            biased;
             () = stop.cancelled() => {}
+            () = self.follow_all(&watches, &stop) => { let _ = synced.send(()); }
         }
         let ticker = self.tick(&stop);
         tokio::join!(stop.cancelled(), ticker);
@@ -214,7 +227,8 @@ impl Controller {
             if watched {
                 listed.push(self.follow(followed.kind.clone(), watches, stop));
             } else {
-                watches.spawn(self.clone().find(followed.kind.clone(), stop.clone()));
+                let find = self.clone().find(followed.kind.clone(), stop.clone());
+                watches.spawn(self.shared.mortal(find));
             }
         }
         futures::future::join_all(listed).await;
@@ -229,7 +243,10 @@ impl Controller {
     ) -> impl Future<Output = ()> + use<> {
         let (listed, waiting) = oneshot::channel();
         let (controller, stop) = (self.clone(), stop.clone());
-        watches.spawn(async move { controller.watch(kind, listed, stop).await });
+        watches.spawn(
+            self.shared
+                .mortal(async move { controller.watch(kind, listed, stop).await }),
+        );
         async move {
             let _ = waiting.await;
         }
@@ -247,6 +264,7 @@ impl Controller {
         let (sender, mut events) = mpsc::channel(EVENTS);
         let watch = watching::watch(
             self.client.clone(),
+            self.shared.clock.clone(),
             target,
             self.filter(&kind),
             sender,
@@ -300,8 +318,9 @@ impl Controller {
             let pause = UNSERVED.delay(attempt, attempt.wrapping_mul(0x9E37_79B9));
             attempt = attempt.saturating_add(1);
             tokio::select! {
-                () = tokio::time::sleep(pause) => {}
+                biased;
                 () = stop.cancelled() => return None,
+                () = tokio::time::sleep(pause) => {}
             }
         }
     }
@@ -330,6 +349,8 @@ impl Controller {
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         loop {
             tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
                 _ = ticks.tick() => {
                     let now = self.shared.clock.now();
                     let changes = self.shared.brain.lock().claims.tick(now);
@@ -339,7 +360,6 @@ impl Controller {
                     self.shared.gauge();
                     self.shared.lines.store(LINES, Ordering::Relaxed);
                 }
-                () = stop.cancelled() => return,
             }
         }
     }

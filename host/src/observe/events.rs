@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::client::wire::{self, Answer, FIELD_MANAGER, WireError, Write};
-use crate::clock::{Clock, chance};
+use crate::clock::Clock;
 
 /// Events waiting to be sent; more are dropped.
 const WAITING: usize = 1_024;
@@ -43,6 +43,7 @@ pub struct Events {
 /// Sends what was given to [`Events`].
 pub struct EventSink {
     client: kube::Client,
+    clock: Clock,
     queue: mpsc::Receiver<Said>,
     instance: String,
     memory: Memory,
@@ -76,7 +77,7 @@ pub fn events(
     let (queue, waiting) = mpsc::channel(WAITING);
     let events = Events {
         queue: Some(queue),
-        clock,
+        clock: clock.clone(),
         dropped: dropped.clone(),
     };
     let memory = Memory::default();
@@ -84,6 +85,7 @@ pub fn events(
         events,
         EventSink {
             client,
+            clock,
             queue: waiting,
             instance,
             memory,
@@ -229,7 +231,7 @@ impl EventSink {
     }
 
     async fn create(&mut self, said: &Said) {
-        let name = event_name(&said.name, said.at);
+        let name = event_name(&said.name, said.at, self.clock.chance());
         let severity = match said.severity {
             Severity::Normal => "Normal",
             Severity::Warning => "Warning",
@@ -319,12 +321,12 @@ fn resource() -> ApiResource {
 }
 
 /// The object's name, the time and some chance: unique, and sorted by time.
-fn event_name(object: &str, at: Time) -> String {
+fn event_name(object: &str, at: Time, chance: u32) -> String {
     format!(
         "{}.{:x}{:08x}",
         cut(object, 220).trim_end_matches(['.', '-']),
         at.0,
-        chance()
+        chance
     )
 }
 

@@ -125,6 +125,6 @@ fn an_allowance_comes_back_with_time() {
 fn names_and_notes_are_within_bounds() {
     assert_eq!(cut("grüße", 3), "gr");
     assert_eq!(cut("ok", 9), "ok");
-    let name = event_name(&"a".repeat(253), Time(1_700_000_000_000));
+    let name = event_name(&"a".repeat(253), Time(1_700_000_000_000), 7);
     assert!(name.len() <= 253, "{name}");
 }

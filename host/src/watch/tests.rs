@@ -87,6 +87,7 @@ async fn watch_fast(
     };
     let follower = Follower {
         target: &target(),
+        clock: Clock::new(),
         out,
         stop,
         pace,
