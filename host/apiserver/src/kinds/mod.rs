@@ -342,8 +342,41 @@ pub fn table(_resource: &Resource, objects: &[Value], _now: Time) -> Value {
 /// What is answered below `/api`, `/apis` and `/openapi`; `None` where there is nothing. `accept` is the header, which asks for
 /// the aggregated form.
 #[must_use]
-pub fn discovery(_catalog: &Catalog, _path: &str, _accept: &str) -> Option<Discovery> {
-    None
+pub fn discovery(catalog: &Catalog, path: &str, _accept: &str) -> Option<Discovery> {
+    let mut parts = path.split('/').filter(|part| !part.is_empty());
+    let (group, version) = match parts.next()? {
+        "api" => ("", parts.next()?),
+        _ => (parts.next()?, parts.next()?),
+    };
+    let verbs = json!(["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]);
+    let mut resources = Vec::new();
+    for resource in catalog.resources() {
+        if (&*resource.group, &*resource.version) != (group, version) {
+            continue;
+        }
+        let entry = |name: String, verbs: &Value| {
+            json!({"name": name, "singularName": resource.singular, "namespaced": resource.namespaced,
+                "kind": resource.kind, "verbs": verbs})
+        };
+        resources.push(entry(resource.plural.to_string(), &verbs));
+        for subresource in &resource.subresources {
+            let name = format!("{}/{subresource}", resource.plural);
+            resources.push(entry(name, &json!(["get", "patch", "update"])));
+        }
+    }
+    let group_version = if group.is_empty() {
+        version.to_owned()
+    } else {
+        format!("{group}/{version}")
+    };
+    let list = json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": resources});
+    match list {
+        Value::Object(document) if !resources.is_empty() => Some(Discovery {
+            content_type: "application/json",
+            document,
+        }),
+        _ => None,
+    }
 }
 
 /// A document of discovery.
