@@ -11,4 +11,5 @@ mod process;
 pub mod programs;
 pub mod proxy;
 pub mod scenario;
+pub mod simulator;
 pub mod watcher;

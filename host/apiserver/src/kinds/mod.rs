@@ -348,7 +348,16 @@ pub fn discovery(catalog: &Catalog, path: &str, _accept: &str) -> Option<Discove
         "api" => ("", parts.next()?),
         _ => (parts.next()?, parts.next()?),
     };
-    let verbs = json!(["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]);
+    let verbs = json!([
+        "create",
+        "delete",
+        "deletecollection",
+        "get",
+        "list",
+        "patch",
+        "update",
+        "watch"
+    ]);
     let mut resources = Vec::new();
     for resource in catalog.resources() {
         if (&*resource.group, &*resource.version) != (group, version) {
