@@ -15,7 +15,6 @@ mod version;
 mod views;
 mod wire;
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -169,11 +168,7 @@ async fn play(seed: u64, options: &Options) -> Result<Outcome> {
     let mut dice_of_users = dice.child();
     let views = Views::default();
     let mut tasks = JoinSet::new();
-    let ours: BTreeSet<String> = plan
-        .hosts
-        .iter()
-        .flat_map(|host| plan.rights(host))
-        .collect();
+    let rest = plan.rest();
     let names = plan.nodes.iter().map(|node| node.name.clone()).collect();
     let mut users = Users::new(tap.clone(), dice_of_users.child(), plan.pods, names);
     found(&mut users, &plan, options);
@@ -203,7 +198,7 @@ async fn play(seed: u64, options: &Options) -> Result<Outcome> {
         users.work(busy).await;
     }
     sleep_until(busy).await;
-    calm::settle(&tap, &views, &ours).await;
+    calm::settle(&tap, &views, &rest).await;
     while let Some(ended) = tasks.try_join_next() {
         ended.context("a host broke")??;
     }

@@ -78,7 +78,7 @@ impl Plugins {
             Ok(Arc::new(plugin.with_context(|| format!("load {name}"))?))
         };
         Ok(Self {
-            node: stock("node", json!({"heartbeat": "20s"}))?,
+            node: stock("node", json!({"heartbeat": "30s"}))?,
             fast: stock("pod", json!({}))?,
             general: stock("pod", json!({"profile": "general"}))?,
         })

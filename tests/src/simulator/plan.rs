@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::Scale;
+use super::calm::Rest;
 use super::dice::Dice;
 
 /// The whole of it.
@@ -113,6 +114,17 @@ impl Plan {
             busy,
             trouble: if small { 0 } else { dice.pick(&[0, 5, 10, 30]) },
             history: dice.pick(&[40, 200, 10_000]),
+        }
+    }
+
+    /// What is to come to rest in the end.
+    #[must_use]
+    pub fn rest(&self) -> Rest {
+        let lives = || self.hosts.iter().flat_map(|host| &host.lives);
+        let has = |profile| lives().any(|life| life.profile == profile);
+        Rest {
+            nodes: self.hosts.iter().flat_map(|host| self.rights(host)).collect(),
+            mixed: has(Profile::Fast) && has(Profile::General),
         }
     }
 
