@@ -123,7 +123,11 @@ impl Plan {
         let lives = || self.hosts.iter().flat_map(|host| &host.lives);
         let has = |profile| lives().any(|life| life.profile == profile);
         Rest {
-            nodes: self.hosts.iter().flat_map(|host| self.rights(host)).collect(),
+            nodes: self
+                .hosts
+                .iter()
+                .flat_map(|host| self.rights(host))
+                .collect(),
             mixed: has(Profile::Fast) && has(Profile::General),
         }
     }

@@ -38,7 +38,9 @@ pub fn draw(dice: &mut Dice, name: &str, round: u64, nodes: &[String]) -> Value 
     if dice.permille(80) {
         set(&mut metadata, "finalizers", json!(["example.com/hold"]));
     }
-    if dice.permille(100) {
+    // A container that ends well under Always is started again without end.
+    let ends = policy != "Always";
+    if ends && dice.permille(150) {
         let owner = json!({"apiVersion": "batch/v1", "kind": "Job", "name": "job", "uid": "job", "controller": true});
         set(&mut metadata, "ownerReferences", json!([owner]));
     }
@@ -67,7 +69,7 @@ fn annotations(dice: &mut Dice, policy: &str) -> Map<String, Value> {
         0 => ask("pull-failures", "1"),
         1 => ask("create-delay", "0s"),
         2 => ask("terminate-delay", "3s..20s"),
-        3 => ask("complete-delay", "1s"),
+        3 if policy != "Always" => ask("complete-delay", "1s"),
         4 => ask("evict", "as the dice say"),
         _ => {}
     }
