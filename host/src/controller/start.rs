@@ -297,7 +297,13 @@ impl Controller {
     ) -> Option<Arc<Target>> {
         let (mut attempt, mut unserved) = (0, Some(unserved));
         loop {
-            match discovery::discover(&self.client, &kind).await {
+            // A server that does not answer must not hold up the end.
+            let discovered = tokio::select! {
+                biased;
+                () = stop.cancelled() => return None,
+                discovered = discovery::discover(&self.client, &kind) => discovered,
+            };
+            match discovered {
                 Ok(Some(target)) => {
                     let target = Arc::new(target);
                     if let Some(followed) = self.shared.kinds.get(&kind) {
