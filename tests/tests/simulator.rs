@@ -30,10 +30,10 @@ fn log() {
         let log_format = LogFormat::Text;
         let arguments = LogArgs {
             log_format,
-            log_level,
+            log_level: Some(log_level),
             verbose: 0,
         };
-        stagewright::logging::init(&arguments).unwrap();
+        stagewright::logging::init(&arguments, "info", std::io::stderr).unwrap();
     }
 }
 
