@@ -6,7 +6,7 @@
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 use stagewright_core::time::Time;
@@ -45,6 +45,8 @@ enum Local {
         time: i64,
         origin: tokio::time::Instant,
     },
+    /// The machine's, but since it showed `time` so many times as fast.
+    Scaled { time: i64, speed: f64 },
 }
 
 /// What is to be added to the machine's time: some value between the two bounds.
@@ -83,6 +85,25 @@ impl Clock {
         }
     }
 
+    /// A clock that shows the machine's time now and then goes so many times as fast: for a cluster whose server does the same.
+    #[must_use]
+    pub fn at_speed(speed: f64) -> Self {
+        let time = machine_now();
+        Self {
+            local: Local::Scaled { time, speed },
+            ..Self::default()
+        }
+    }
+
+    /// How long it takes on the machine until so much time passes on this clock.
+    #[must_use]
+    pub fn wait(&self, passes: Duration) -> Duration {
+        match self.local {
+            Local::Scaled { speed, .. } => passes.div_f64(speed),
+            Local::Machine | Local::Tokio { .. } => passes,
+        }
+    }
+
     /// Some bits for the jitter of a pause: [`chance`], or what the seed says.
     #[must_use]
     pub fn chance(&self) -> u32 {
@@ -109,13 +130,20 @@ impl Clock {
         self.offset.lock().observe(sent, received, date.0);
     }
 
-    /// The machine's own time, in milliseconds since 1970.
+    /// The machine's own time, in milliseconds since 1970; for a clock at another speed, what it made of that.
     #[must_use]
     pub fn local(&self) -> i64 {
         match self.local {
             Local::Machine => machine_now(),
             Local::Tokio { time, origin } => {
                 let passed = i64::try_from(origin.elapsed().as_millis()).unwrap_or(i64::MAX);
+                time.saturating_add(passed)
+            }
+            Local::Scaled { time, speed } => {
+                let passed = machine_now().saturating_sub(time);
+                // Milliseconds of centuries are exact, and a cast beyond that saturates.
+                #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation)]
+                let passed = (passed as f64 * speed) as i64;
                 time.saturating_add(passed)
             }
         }
@@ -235,6 +263,27 @@ mod tests {
         clock.observe_server(Time(900_000));
         assert!((900_000..961_000).contains(&clock.now().0));
         assert!(minute.contains(&clock.local()), "{}", clock.local());
+    }
+
+    #[test]
+    fn a_faster_clock_begins_with_the_machines_time_and_waits_less_for_more() {
+        let clock = Clock::at_speed(50.0);
+        let ahead = clock.local() - machine_now();
+        assert!((-1..60_000).contains(&ahead), "{ahead}");
+        assert_eq!(
+            clock.wait(Duration::from_secs(10)),
+            Duration::from_millis(200)
+        );
+        let begun = clock.local();
+        let machine = machine_now();
+        while machine_now() < machine + 20 {
+            std::hint::spin_loop();
+        }
+        assert!(clock.local() - begun >= 900, "{}", clock.local() - begun);
+        assert_eq!(
+            Clock::new().wait(Duration::from_secs(10)),
+            Duration::from_secs(10)
+        );
     }
 
     #[test]

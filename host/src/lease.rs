@@ -146,7 +146,9 @@ impl LeaseKeeper {
             }
             self.release(&mut jobs);
             let due = self.plan.next_due();
-            let wait = due.map_or(LOOK_AGAIN, |due| due.since(now).min(LOOK_AGAIN));
+            let wait = due.map_or(LOOK_AGAIN, |due| {
+                self.desk.clock.wait(due.since(now)).min(LOOK_AGAIN)
+            });
             let wait = wait.max(Duration::from_millis(1));
             tokio::select! {
                 biased;

@@ -6,19 +6,24 @@
 use std::io::{IsTerminal as _, stderr};
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
 
 use crate::args::{LogArgs, LogFormat, UsageError};
 
-/// Sets the process's logging up. A second call changes nothing.
+/// Sets the process's logging up, on a writer that leads to stderr. `usual` is the filter where none is given. A second call changes
+/// nothing.
 ///
 /// # Errors
 /// If the filter cannot be read.
-pub fn init(args: &LogArgs) -> Result<(), UsageError> {
-    let filter = filter(args)?;
+pub fn init<W>(args: &LogArgs, usual: &str, writer: W) -> Result<(), UsageError>
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let filter = filter(args, usual)?;
     let terminal = stderr().is_terminal();
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(stderr)
+        .with_writer(writer)
         .with_target(true);
     let json = match args.log_format {
         LogFormat::Json => true,
@@ -41,11 +46,12 @@ pub fn init(args: &LogArgs) -> Result<(), UsageError> {
     Ok(())
 }
 
-fn filter(args: &LogArgs) -> Result<EnvFilter, UsageError> {
+fn filter(args: &LogArgs, usual: &str) -> Result<EnvFilter, UsageError> {
+    let level = args.log_level.as_deref().unwrap_or(usual);
     let text = match args.verbose {
-        0 => args.log_level.clone(),
-        1 => format!("{},stagewright=debug", args.log_level),
-        _ => format!("{},stagewright=trace,kube=debug", args.log_level),
+        0 => level.to_owned(),
+        1 => format!("{level},stagewright=debug"),
+        _ => format!("{level},stagewright=trace,kube=debug"),
     };
     let error = |error| UsageError {
         flag: "--log-level",
@@ -69,7 +75,7 @@ mod tests {
     fn args(log_level: &str, verbose: u8) -> LogArgs {
         LogArgs {
             log_format: LogFormat::Auto,
-            log_level: log_level.to_owned(),
+            log_level: Some(log_level.to_owned()),
             verbose,
         }
     }
@@ -77,18 +83,20 @@ mod tests {
     #[test]
     fn filters_are_levels_or_directives() {
         assert!(
-            filter(&args("debug", 0))
+            filter(&args("debug", 0), "info")
                 .unwrap()
                 .to_string()
                 .contains("debug")
         );
         assert!(
-            filter(&args("info", 1))
+            filter(&args("info", 1), "warn")
                 .unwrap()
                 .to_string()
                 .contains("stagewright=debug")
         );
-        let error = filter(&args("info,=x=y", 0)).unwrap_err().to_string();
+        let error = filter(&args("info,=x=y", 0), "info")
+            .unwrap_err()
+            .to_string();
         assert!(
             error.starts_with("--log-level: ") && error.contains("debug"),
             "{error}"

@@ -7,6 +7,7 @@
 
 pub mod controlplane;
 pub mod host;
+pub mod module;
 mod process;
 pub mod programs;
 pub mod proxy;

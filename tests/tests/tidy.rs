@@ -108,8 +108,32 @@ const ROOMS: &[Room] = &[
         ],
     },
     Room {
+        files: &["host/src/kwok"],
+        never: &[
+            "crate::args",
+            "crate::plugin",
+            "crate::controller",
+            "kube::",
+            "wasmtime",
+        ],
+    },
+    Room {
         files: &["host/src/ctl"],
         never: &["crate::commit", "crate::controller"],
+    },
+    Room {
+        files: &["host/src/up"],
+        never: &[
+            "crate::watch",
+            "crate::commit",
+            "crate::controller",
+            "wasmtime",
+            "kube::",
+        ],
+    },
+    Room {
+        files: &["host/apiserver/src"],
+        never: &["kube::", "wasmtime", "SystemTime", "Timestamp::now"],
     },
     Room {
         files: &["plugins/sdk", "plugins/pod", "plugins/node"],
@@ -332,8 +356,13 @@ fn readme_commands() -> Vec<String> {
     for line in readme.lines() {
         if line.starts_with("```") {
             inside = line == "```sh";
-        } else if inside && line.starts_with("cargo ") {
-            commands.push(line.split('#').next().unwrap().trim().to_owned());
+        } else if inside {
+            // What makes the toolchain ready may stand before it.
+            let command = line.split('#').next().unwrap().trim();
+            let command = command.rsplit("&& ").next().unwrap();
+            if command.starts_with("cargo ") {
+                commands.push(command.to_owned());
+            }
         }
     }
     commands.truncate(2);

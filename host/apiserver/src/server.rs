@@ -18,6 +18,7 @@ use crate::body::Body;
 use crate::clock::Clock;
 use crate::kinds::{Catalog, Resource};
 use crate::rest;
+use crate::status::Status;
 use crate::store::{History, Store};
 
 /// The characters of generated names: no vowels, so that no words come out (apimachinery, `pkg/util/rand`).
@@ -108,6 +109,22 @@ impl ApiServer {
     #[must_use]
     pub fn call(&self, request: http::Request<Bytes>) -> http::Response<Body> {
         rest::handle(&self.shared, request)
+    }
+
+    /// The kind as it is served now, if it is.
+    #[must_use]
+    pub fn kind(&self, api_version: &str, kind: &str) -> Option<Arc<Resource>> {
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        let catalog = self.shared.catalog.read();
+        let mut kinds = catalog.resources();
+        kinds
+            .find(|known| (&*known.group, &*known.version, &*known.kind) == (group, version, kind))
+            .map(Arc::clone)
+    }
+
+    /// Answers a request that is not even looked at.
+    pub(crate) fn refuse(&self, status: &Status) -> http::Response<Body> {
+        rest::refuse(&self.shared, status)
     }
 
     /// The revision of the last write.

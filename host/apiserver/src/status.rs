@@ -4,6 +4,7 @@
 //! (apimachinery, `pkg/api/errors`), since clients and their tests compare them.
 
 mod field;
+mod front;
 
 use serde::Serialize;
 

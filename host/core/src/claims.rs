@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::json::At as _;
 use crate::object::{Key, ResourceVersion, Snapshot, Uid};
 use crate::selector::Selector;
 use crate::time::Time;
@@ -301,8 +302,8 @@ impl Claims {
     fn selects(&self, node: &Snapshot) -> Taken {
         let body = node.body();
         let (labels, annotations) = (
-            body.pointer("/metadata/labels"),
-            body.pointer("/metadata/annotations"),
+            body.at("/metadata/labels"),
+            body.at("/metadata/annotations"),
         );
         let selected = match &self.selection {
             Selection::All => true,
@@ -313,7 +314,7 @@ impl Claims {
             }
             Selection::Names(names) => names.contains(&*node.key().name),
         };
-        let silent = body.pointer(SILENT).and_then(Value::as_str) == Some("true");
+        let silent = body.at(SILENT).and_then(Value::as_str) == Some("true");
         match (selected, silent) {
             (true, false) => Taken::Yes,
             (true, true) => Taken::Silent,
@@ -374,10 +375,10 @@ fn node_of(object: &Snapshot) -> Result<Option<&str>, NotOurs> {
     if !key.kind.is_core("Pod") {
         return Ok(None);
     }
-    if body.pointer(MIRROR).is_some() {
+    if body.at(MIRROR).is_some() {
         return Err(NotOurs::MirrorPod);
     }
-    let node = body.pointer("/spec/nodeName").and_then(Value::as_str);
+    let node = body.at("/spec/nodeName").and_then(Value::as_str);
     node.filter(|node| !node.is_empty())
         .map(Some)
         .ok_or(NotOurs::NoNode)

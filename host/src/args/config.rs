@@ -11,8 +11,9 @@ use stagewright_core::claims::Selection;
 use stagewright_core::selector::Selector;
 
 use super::{
-    ClientArgs, LimitArgs, NetworkArgs, NodeArgs, PluginArgs, RunArgs, UsageError, settings,
+    ClientArgs, LimitArgs, NetworkArgs, NodeArgs, PluginArgs, RunArgs, UsageError, file, settings,
 };
+use crate::kwok;
 
 /// What `stagewright run` does.
 #[derive(Debug, Clone)]
@@ -21,16 +22,25 @@ pub struct RunConfig {
     pub client: ClientArgs,
     /// What the host does there.
     pub host: HostConfig,
-    /// Plugin files, the first asked first.
-    pub plugins: Vec<PathBuf>,
-    /// Stock plugins, asked after those.
-    pub stock_plugins: Vec<String>,
-    /// Settings by the plugin's name; always a JSON object.
-    pub settings: BTreeMap<String, Value>,
+    /// Who decides.
+    pub plugins: PluginConfig,
     /// The host name that nodes name as their kubelet's.
     pub node_name: Option<String>,
     /// Where health, metrics and `explain` are served.
     pub server_address: SocketAddr,
+}
+
+/// Which plugins there are.
+#[derive(Debug, Clone)]
+pub struct PluginConfig {
+    /// Plugin files, the first asked first.
+    pub files: Vec<PathBuf>,
+    /// Stock plugins, asked after those.
+    pub stock: Vec<String>,
+    /// Settings by the plugin's name; always a JSON object.
+    pub settings: BTreeMap<String, Value>,
+    /// KWOK's stages, and what else its configuration says.
+    pub kwok: kwok::Config,
 }
 
 /// What a host does, whichever API server it works against.
@@ -68,7 +78,12 @@ impl RunConfig {
     ///
     /// # Errors
     /// Names the flag and the remedy.
-    pub fn new(args: RunArgs, in_cluster: bool) -> Result<Self, UsageError> {
+    pub fn new(mut args: RunArgs, in_cluster: bool) -> Result<Self, UsageError> {
+        let kwok = kwok::Config::load(&args.plugins.config).map_err(|error| UsageError {
+            flag: "--config",
+            problem: error.to_string(),
+        })?;
+        file::fill(kwok.options.clone(), &mut args);
         // Taken apart by name, so that a new flag that nobody uses does not compile.
         let RunArgs {
             client,
@@ -76,8 +91,10 @@ impl RunConfig {
             plugins,
             network,
             limits,
+            given: _,
         } = args;
         let PluginArgs {
+            config: _,
             plugin,
             settings,
             stock_plugins,
@@ -125,13 +142,16 @@ impl RunConfig {
         Ok(Self {
             client,
             host: host_config,
-            plugins: plugin,
-            stock_plugins: if no_stock_plugins {
-                Vec::new()
-            } else {
-                given(stock_plugins).collect()
+            plugins: PluginConfig {
+                files: plugin,
+                stock: if no_stock_plugins {
+                    Vec::new()
+                } else {
+                    given(stock_plugins).collect()
+                },
+                settings: settings::read(&settings)?,
+                kwok,
             },
-            settings: settings::read(&settings)?,
             node_name: node_name.filter(|name| !name.is_empty()),
             server_address: match server_address.filter(|address| !address.is_empty()) {
                 Some(address) => server_address_of(&address)?,
@@ -234,7 +254,7 @@ fn positive(flag: &'static str, count: usize) -> Result<usize, UsageError> {
     Ok(count)
 }
 
-fn duration(flag: &'static str, text: &str) -> Result<Duration, UsageError> {
+pub(super) fn duration(flag: &'static str, text: &str) -> Result<Duration, UsageError> {
     let duration: Option<jiff::SignedDuration> = text.parse().ok();
     duration
         .and_then(|duration| Duration::try_from(duration).ok())
@@ -382,7 +402,7 @@ mod tests {
         let config = run("--manage-all-nodes --node-ip=").unwrap();
         assert_eq!(config.server_address.to_string(), "127.0.0.1:10247");
         assert_eq!(config.host.lease_duration, Some(Duration::from_secs(40)));
-        assert_eq!(config.stock_plugins, ["node", "pod"]);
+        assert_eq!(config.plugins.stock, ["node", "pod"]);
         assert_eq!(config.host.node_ips.len(), 1);
         assert!(config.host.decide_threads >= 1);
         let config = run(
@@ -392,7 +412,7 @@ mod tests {
         assert_eq!(
             (
                 config.host.lease_duration,
-                config.stock_plugins.len(),
+                config.plugins.stock.len(),
                 config.host.cidrs.len()
             ),
             (None, 0, 2)

@@ -18,7 +18,7 @@ use tokio_util::task::TaskTracker;
 use super::intake::Listing;
 use super::kinds::{Kinds, OrderConflict};
 use super::pods::Pods;
-use super::{Brain, LINES, Options, Shared, decide, is_lease};
+use super::{Brain, LINES, Options, Shared, Sleepers, decide, is_lease};
 use crate::clock::Clock;
 use crate::commit::Committer;
 use crate::discovery::{self, Target};
@@ -106,6 +106,7 @@ impl Controller {
                 claims,
                 addresses,
                 pods: Pods::default(),
+                sleepers: Sleepers::default(),
             }),
             bell: Condvar::new(),
             rung: Notify::new(),

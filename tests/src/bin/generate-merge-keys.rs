@@ -2,11 +2,11 @@
 //! tests' control plane is built from. `--check` only compares, and fails where the checked-in table differs.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result};
 use serde_json::Value;
+use stagewright_tests::module;
 
 /// Below the workspace.
 const TABLE: &str = "host/core/src/json/strategic/merge_keys.json";
@@ -15,54 +15,15 @@ const TABLE: &str = "host/core/src/json/strategic/merge_keys.json";
 const PREFIX: &str = "io.k8s.";
 
 fn main() -> Result<()> {
-    let check = match std::env::args().nth(1).as_deref() {
-        None => false,
-        Some("--check") => true,
-        Some(other) => bail!("unknown argument {other}: there is only --check"),
-    };
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .context("the crate lies in the workspace")?;
-    let (version, module) = kubernetes(&workspace.join("tests/controlplane"))?;
+    let (version, module) = module::kubernetes(workspace)?;
     let document = module.join("api/openapi-spec/swagger.json");
     let text = std::fs::read_to_string(&document)
         .with_context(|| format!("reading {}", document.display()))?;
     let generated = render(&version, &Facts::read(&serde_json::from_str(&text)?)?)?;
-    let path = workspace.join(TABLE);
-    if !check {
-        return std::fs::write(&path, generated).with_context(|| format!("writing {TABLE}"));
-    }
-    ensure!(
-        std::fs::read_to_string(&path)? == generated,
-        "{TABLE} is not what Kubernetes {version} says: run generate-merge-keys"
-    );
-    Ok(())
-}
-
-/// Version and folder of the Kubernetes module in use there.
-fn kubernetes(folder: &Path) -> Result<(String, PathBuf)> {
-    let output = Command::new("go")
-        .args([
-            "list",
-            "-m",
-            "-f",
-            "{{.Version}} {{.Dir}}",
-            "k8s.io/kubernetes",
-        ])
-        .current_dir(folder)
-        .output()
-        .context("running go list")?;
-    ensure!(
-        output.status.success(),
-        "go list: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let line = String::from_utf8(output.stdout)?;
-    let (version, dir) = line
-        .trim()
-        .split_once(' ')
-        .context("the module is not downloaded: run go mod download")?;
-    Ok((version.to_owned(), dir.into()))
+    module::write(workspace, TABLE, &generated, "generate-merge-keys")
 }
 
 /// A property: strategy, merge key, definition of its value or items.

@@ -2,13 +2,25 @@
 //!
 //! The rest of the server is the same for every kind; what differs from kind to kind is asked here.
 
-use std::collections::BTreeMap;
+mod catalog;
+mod convert;
+mod discovery;
+mod openapi;
+mod select;
+mod table;
+mod version;
+
 use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 use stagewright_core::object::Kind;
 use stagewright_core::time::Time;
 
+pub use self::catalog::Catalog;
+pub use self::convert::convert;
+pub use self::discovery::{Discovery, discovery};
+pub use self::select::{is_selectable, selectable_fields};
+pub use self::table::table;
 use crate::status::Status;
 
 /// One kind in one version, as discovery has it.
@@ -34,8 +46,10 @@ pub struct Resource {
     pub custom: bool,
     /// Whether its objects live in namespaces.
     pub namespaced: bool,
+    /// What can be done to its objects: `get`, `list`, `deletecollection`, …
+    pub verbs: Vec<Box<str>>,
     /// What may follow the name in a path: `status`, `scale`, `binding`, …
-    pub subresources: Vec<Box<str>>,
+    pub subresources: Vec<Subresource>,
     /// Where the scale subresource finds its numbers, for kinds with one.
     pub scale: Option<Scale>,
     /// `GROUP/PLURAL`: what all versions of one kind share, under which their objects are stored.
@@ -50,6 +64,23 @@ pub struct Resource {
     pub returns_deleted: bool,
 }
 
+/// What may follow an object's name in a path.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Subresource {
+    /// `status`.
+    pub name: Box<str>,
+    /// The group of the kind that is exchanged there; empty where group and version are the resource's.
+    pub group: Box<str>,
+    /// The version of that kind, or empty.
+    pub version: Box<str>,
+    /// The kind that is exchanged there: `Scale`.
+    pub kind: Box<str>,
+    /// What can be done there.
+    pub verbs: Vec<Box<str>>,
+    /// Whether it is served. What runs in a kubelet is not: it is known, so that its refusal says why, and not in discovery.
+    pub served: bool,
+}
+
 /// JSON pointers of the scale subresource.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scale {
@@ -59,6 +90,8 @@ pub struct Scale {
     pub status: Box<str>,
     /// The label selector, as text or as a LabelSelector object.
     pub selector: Option<Box<str>>,
+    /// Whether that object is a map of labels instead, as in a ReplicationController.
+    pub selector_is_labels: bool,
 }
 
 /// What is written.
@@ -110,15 +143,6 @@ pub struct AdmitContext {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Warning(pub String);
 
-/// Group, version, plural.
-type ResourceKey = (Box<str>, Box<str>, Box<str>);
-
-/// All kinds that are served: the built-in ones, and those of CustomResourceDefinitions.
-#[derive(Debug, Default)]
-pub struct Catalog {
-    resources: BTreeMap<ResourceKey, Arc<Resource>>,
-}
-
 // === impl Resource ===
 
 impl Resource {
@@ -148,115 +172,17 @@ impl Resource {
         Kind::new(&self.api_version(), &self.kind)
     }
 
+    /// Whether that can be done to its objects.
+    #[must_use]
+    pub fn allows(&self, verb: &str) -> bool {
+        self.verbs.iter().any(|known| &**known == verb)
+    }
+
     /// Whether the path may go on with that name.
     #[must_use]
     pub fn has_subresource(&self, name: &str) -> bool {
-        self.subresources.iter().any(|known| &**known == name)
+        self.subresources.iter().any(|known| &*known.name == name)
     }
-}
-
-// === impl Catalog ===
-
-impl Catalog {
-    /// The built-in kinds.
-    #[must_use]
-    pub fn new() -> Self {
-        let mut catalog = Self::default();
-        for (group, version, kind, plural, namespaced, subresources) in [
-            (
-                "",
-                "v1",
-                "Namespace",
-                "namespaces",
-                false,
-                &["status", "finalize"][..],
-            ),
-            ("", "v1", "Node", "nodes", false, &["status"]),
-            (
-                "",
-                "v1",
-                "Pod",
-                "pods",
-                true,
-                &[
-                    "status",
-                    "binding",
-                    "eviction",
-                    "ephemeralcontainers",
-                    "resize",
-                ],
-            ),
-            ("", "v1", "Event", "events", true, &[]),
-            ("", "v1", "ConfigMap", "configmaps", true, &[]),
-            ("coordination.k8s.io", "v1", "Lease", "leases", true, &[]),
-            (
-                "apiextensions.k8s.io",
-                "v1",
-                "CustomResourceDefinition",
-                "customresourcedefinitions",
-                false,
-                &["status"],
-            ),
-        ] {
-            let api_version = if group.is_empty() {
-                version.to_owned()
-            } else {
-                format!("{group}/{version}")
-            };
-            catalog.insert(Resource {
-                group: group.into(),
-                version: version.into(),
-                kind: kind.into(),
-                list_kind: format!("{kind}List").into(),
-                plural: plural.into(),
-                singular: kind.to_lowercase().into(),
-                namespaced,
-                subresources: subresources.iter().map(|&name| name.into()).collect(),
-                collection: format!("{group}/{plural}").into(),
-                stored_api_version: api_version.into(),
-                create_on_update: kind == "Lease" || kind == "Event",
-                unconditional_update: true,
-                returns_deleted: kind == "Pod",
-                ..Resource::default()
-            });
-        }
-        catalog
-    }
-
-    fn insert(&mut self, resource: Resource) {
-        let key = (
-            resource.group.clone(),
-            resource.version.clone(),
-            resource.plural.clone(),
-        );
-        self.resources.insert(key, Arc::new(resource));
-    }
-
-    /// The kind at `/apis/GROUP/VERSION/PLURAL`.
-    #[must_use]
-    pub fn resource(&self, group: &str, version: &str, plural: &str) -> Option<Arc<Resource>> {
-        self.resources
-            .get(&(group.into(), version.into(), plural.into()))
-            .cloned()
-    }
-
-    /// Whether any kind is served in that group and version.
-    #[must_use]
-    pub fn has_version(&self, group: &str, version: &str) -> bool {
-        self.resources()
-            .any(|resource| &*resource.group == group && &*resource.version == version)
-    }
-
-    /// All of them, by group, version and plural.
-    pub fn resources(&self) -> impl Iterator<Item = &Arc<Resource>> {
-        self.resources.values()
-    }
-
-    /// Takes a CustomResourceDefinition in, as it is stored.
-    pub fn crd_changed(&mut self, _crd: &Value) {}
-
-    /// Takes a CustomResourceDefinition out.
-    pub fn crd_gone(&mut self, _name: &str) {}
 }
 
 /// Makes the object what is stored: unknown fields pruned, defaults filled in, what the operation may not write reset (status
@@ -293,106 +219,4 @@ fn carry(object: &mut Value, old: &Value, field: &str) {
             None => map.remove(field),
         };
     }
-}
-
-/// Makes an object of one version of a kind one of another: `apiVersion`, and what their schemas name differently.
-pub fn convert(object: &mut Value, api_version: &str) {
-    if let Some(map) = object.as_object_mut() {
-        map.insert("apiVersion".to_owned(), json!(api_version));
-    }
-}
-
-/// The fields that field selectors may name, beside `metadata.name` and `metadata.namespace`, with their values in this object.
-#[must_use]
-pub fn selectable_fields(resource: &Resource, object: &Value) -> Vec<(Box<str>, Box<str>)> {
-    let text = |pointer: &str| {
-        object
-            .pointer(pointer)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-    };
-    match &*resource.kind {
-        "Pod" => vec![
-            ("spec.nodeName".into(), text("/spec/nodeName").into()),
-            ("status.phase".into(), text("/status/phase").into()),
-        ],
-        _ => Vec::new(),
-    }
-}
-
-/// Whether a field selector may name this field, beside `metadata.name` and `metadata.namespace`.
-#[must_use]
-pub fn is_selectable(resource: &Resource, field: &str) -> bool {
-    selectable_fields(resource, &Value::Null)
-        .iter()
-        .any(|(name, _)| &**name == field)
-}
-
-/// A `meta.k8s.io/v1` Table with a row for each object, without its own metadata: as the printers of the real server have it.
-/// `object` of each row is left to the caller.
-#[must_use]
-pub fn table(_resource: &Resource, objects: &[Value], _now: Time) -> Value {
-    let rows: Vec<Value> = objects
-        .iter()
-        .map(|object| json!({"cells": [object.pointer("/metadata/name")]}))
-        .collect();
-    json!({"columnDefinitions": [{"name": "Name", "type": "string", "format": "name", "description": "", "priority": 0}], "rows": rows})
-}
-
-/// What is answered below `/api`, `/apis` and `/openapi`; `None` where there is nothing. `accept` is the header, which asks for
-/// the aggregated form.
-#[must_use]
-pub fn discovery(catalog: &Catalog, path: &str, _accept: &str) -> Option<Discovery> {
-    let mut parts = path.split('/').filter(|part| !part.is_empty());
-    let (group, version) = match parts.next()? {
-        "api" => ("", parts.next()?),
-        _ => (parts.next()?, parts.next()?),
-    };
-    let verbs = json!([
-        "create",
-        "delete",
-        "deletecollection",
-        "get",
-        "list",
-        "patch",
-        "update",
-        "watch"
-    ]);
-    let mut resources = Vec::new();
-    for resource in catalog.resources() {
-        if (&*resource.group, &*resource.version) != (group, version) {
-            continue;
-        }
-        let entry = |name: String, verbs: &Value| {
-            json!({"name": name, "singularName": resource.singular, "namespaced": resource.namespaced,
-                "kind": resource.kind, "verbs": verbs})
-        };
-        resources.push(entry(resource.plural.to_string(), &verbs));
-        for subresource in &resource.subresources {
-            let name = format!("{}/{subresource}", resource.plural);
-            resources.push(entry(name, &json!(["get", "patch", "update"])));
-        }
-    }
-    let group_version = if group.is_empty() {
-        version.to_owned()
-    } else {
-        format!("{group}/{version}")
-    };
-    let list = json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": resources});
-    match list {
-        Value::Object(document) if !resources.is_empty() => Some(Discovery {
-            content_type: "application/json",
-            document,
-        }),
-        _ => None,
-    }
-}
-
-/// A document of discovery.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Discovery {
-    /// The media type to answer with.
-    pub content_type: &'static str,
-    /// The document.
-    pub document: Map<String, Value>,
 }

@@ -165,7 +165,9 @@ impl Call<'_> {
             ("PUT", true) => self.replace(),
             ("PATCH", true) => self.patch(),
             ("DELETE", true) => self.delete(),
-            ("DELETE", false) if placed => self.delete_collection(),
+            ("DELETE", false) if placed && self.target.resource.allows("deletecollection") => {
+                self.delete_collection()
+            }
             _ => Err(Status::method_not_allowed()),
         }
     }

@@ -114,12 +114,17 @@ fn scale_of(paths: &Scale, object: &Value) -> Value {
     if let (Some(status), Some(selector)) = (status.as_object_mut(), selector) {
         let text = match selector {
             Value::String(text) => text.clone(),
-            object => stagewright_core::selector::Selector::from_label_selector(object)
-                .map_or_else(|_| String::new(), |selector| selector.to_string()),
+            labels if paths.selector_is_labels => selector_text(&json!({"matchLabels": labels})),
+            object => selector_text(object),
         };
         status.insert("selector".to_owned(), json!(text));
     }
     json!({"kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": metadata, "spec": spec, "status": status})
+}
+
+fn selector_text(selector: &Value) -> String {
+    let selector = stagewright_core::selector::Selector::from_label_selector(selector);
+    selector.map_or_else(|_| String::new(), |selector| selector.to_string())
 }
 
 /// The object with the number of replicas that a Scale asks for, and the Scale's preconditions.

@@ -1,0 +1,22 @@
+//! What is answered before a request has reached any kind.
+
+use super::{Details, Status};
+
+impl Status {
+    /// Nobody may ask so.
+    #[must_use]
+    pub fn not_allowed(why: impl Into<String>) -> Self {
+        Self::failure(403, "Forbidden", why).with_details(Details::default())
+    }
+
+    /// A request that does not come to its end.
+    #[must_use]
+    pub fn timeout() -> Self {
+        Self::failure(
+            504,
+            "Timeout",
+            "Timeout: request did not complete within the allotted timeout",
+        )
+        .with_details(Details::default())
+    }
+}

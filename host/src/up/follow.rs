@@ -1,0 +1,95 @@
+//! A watch that begins anew when it ends.
+
+use http_body_util::BodyExt as _;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+use stagewright_apiserver::Body;
+
+use super::user::User;
+
+/// What happened, in the order in which it did.
+#[derive(Debug)]
+pub(super) enum Change<T> {
+    /// All that was known is to be forgotten: what there is follows.
+    Anew,
+    /// It is there, and is this now.
+    There(T),
+    /// It is gone, and was this.
+    Gone(T),
+}
+
+/// The objects of a path, as they come and go.
+pub(super) struct Follow {
+    user: User,
+    path: &'static str,
+    fields: &'static str,
+    body: Option<Body>,
+}
+
+#[derive(Deserialize)]
+struct Event<'a> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    #[serde(borrow)]
+    object: &'a RawValue,
+}
+
+// === impl Follow ===
+
+impl Follow {
+    pub(super) fn new(user: &User, path: &'static str, fields: &'static str) -> Self {
+        Self {
+            user: user.clone(),
+            path,
+            fields,
+            body: None,
+        }
+    }
+
+    /// The next changes. Dropped before its end, it loses none.
+    pub(super) async fn next<T: DeserializeOwned>(&mut self) -> Vec<Change<T>> {
+        let body = match &mut self.body {
+            Some(body) => body,
+            None => match self.user.watch(self.path, self.fields) {
+                Ok(body) => {
+                    self.body = Some(body);
+                    return vec![Change::Anew];
+                }
+                // A server in this process that has no such kind will have none later either.
+                Err(error) => {
+                    tracing::error!(path = self.path, %error, "cannot be watched");
+                    return std::future::pending().await;
+                }
+            },
+        };
+        let Some(Ok(frame)) = body.frame().await else {
+            self.body = None;
+            return Vec::new();
+        };
+        let bytes = frame.into_data().unwrap_or_default();
+        let mut changes = Vec::new();
+        // An event is a line, and a frame has whole ones.
+        for line in bytes
+            .split(|byte| *byte == b'\n')
+            .filter(|line| !line.is_empty())
+        {
+            match change(line) {
+                Ok(Some(change)) => changes.push(change),
+                Ok(None) => self.body = None,
+                Err(error) => tracing::warn!(path = self.path, %error, "an object is passed over"),
+            }
+        }
+        changes
+    }
+}
+
+/// One event; none for an error, after which nothing follows.
+fn change<T: DeserializeOwned>(line: &[u8]) -> serde_json::Result<Option<Change<T>>> {
+    let Event { kind, object } = serde_json::from_slice(line)?;
+    Ok(match kind {
+        "ADDED" | "MODIFIED" => Some(Change::There(serde_json::from_str(object.get())?)),
+        "DELETED" => Some(Change::Gone(serde_json::from_str(object.get())?)),
+        _ => None,
+    })
+}

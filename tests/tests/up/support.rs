@@ -1,0 +1,146 @@
+//! A cluster in one process, and its clients.
+
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use futures::{StreamExt as _, TryStreamExt as _};
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{WatchEvent, WatchParams};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Api, Client, Config};
+use serde_json::{Value, json};
+use stagewright_tests::programs;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::process::{Child, ChildStdout, Command};
+
+/// Anything here takes seconds; the machine may be busy.
+pub const LIMIT: Duration = Duration::from_secs(120);
+
+/// A running `stagewright up`. It is killed when the value goes.
+pub struct Up {
+    child: Child,
+    out: BufReader<ChildStdout>,
+    pub home: tempfile::TempDir,
+}
+
+impl Up {
+    /// Starts it in a home of its own. The text goes to its standard input.
+    pub async fn start(arguments: &[&str], input: &str) -> Result<Self> {
+        let program = tokio::task::spawn_blocking(programs::stagewright).await??;
+        let home = tempfile::tempdir()?;
+        let mut child = Command::new(program)
+            .arg("up")
+            .args(arguments)
+            .env_clear()
+            .env("HOME", home.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()?;
+        let mut stdin = child.stdin.take().context("stdin")?;
+        stdin.write_all(input.as_bytes()).await?;
+        drop(stdin);
+        let out = BufReader::new(child.stdout.take().context("stdout")?);
+        Ok(Self { child, out, home })
+    }
+
+    /// The summary, when it comes.
+    pub async fn summary(&mut self) -> Result<Value> {
+        let mut line = String::new();
+        within("the summary", self.out.read_line(&mut line)).await??;
+        if line.is_empty() {
+            let mut errors = String::new();
+            let stderr = self.child.stderr.as_mut().context("stderr")?;
+            within("the end", stderr.read_to_string(&mut errors)).await??;
+            bail!("it ended without a summary:\n{errors}");
+        }
+        serde_json::from_str(&line).with_context(|| line)
+    }
+
+    /// Its end: the status, and what was said on stderr.
+    pub async fn end(&mut self) -> Result<(ExitStatus, String)> {
+        let mut errors = String::new();
+        let stderr = self.child.stderr.as_mut().context("stderr")?;
+        within("the end", stderr.read_to_string(&mut errors)).await??;
+        let status = within("the end", self.child.wait()).await??;
+        ensure!(!errors.contains("panicked"), "{errors}");
+        Ok((status, errors))
+    }
+
+    /// Asks it to end, as Ctrl-C does; that is a success. Its home is left.
+    pub async fn stop(mut self) -> Result<tempfile::TempDir> {
+        let id = self.child.id().context("it runs")?.to_string();
+        let sent = Command::new("kill").args(["-INT", &id]).status().await?;
+        ensure!(sent.success(), "kill: {sent}");
+        let (status, errors) = self.end().await?;
+        ensure!(status.success(), "{status}:\n{errors}");
+        Ok(self.home)
+    }
+}
+
+pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> Result<T> {
+    tokio::time::timeout(LIMIT, future)
+        .await
+        .with_context(|| format!("{what} did not come within {LIMIT:?}"))
+}
+
+pub fn kubeconfig(summary: &Value) -> Result<PathBuf> {
+    Ok(summary["kubeconfig"].as_str().context("kubeconfig")?.into())
+}
+
+pub async fn client(file: &Path) -> Result<Client> {
+    client_of(Kubeconfig::read_from(file)?).await
+}
+
+pub async fn client_of(kubeconfig: Kubeconfig) -> Result<Client> {
+    let options = KubeConfigOptions::default();
+    let config = Config::from_custom_kubeconfig(kubeconfig, &options).await?;
+    Ok(Client::try_from(config)?)
+}
+
+pub fn pod(name: &str) -> Result<Pod> {
+    let pod = json!({"metadata": {"name": name}, "spec": {"containers": [{"name": "main", "image": "example.com/main:1"}]}});
+    Ok(serde_json::from_value(pod)?)
+}
+
+/// The pod, as soon as it is Running.
+pub async fn running(api: &Api<Pod>, name: &str) -> Result<Pod> {
+    let mut events = api.watch(&WatchParams::default(), "0").await?.boxed();
+    let found = async {
+        while let Some(event) = events.try_next().await? {
+            if let WatchEvent::Added(pod) | WatchEvent::Modified(pod) = event
+                && pod.metadata.name.as_deref() == Some(name)
+                && pod
+                    .status
+                    .as_ref()
+                    .and_then(|status| status.phase.as_deref())
+                    == Some("Running")
+            {
+                return Ok(pod);
+            }
+        }
+        bail!("the watch ended")
+    };
+    within(name, found).await?
+}
+
+/// It must end with the code, and the message must have all the parts.
+pub async fn refused(arguments: &[&str], code: i32, parts: &[&str]) -> Result<()> {
+    let mut up = Up::start(arguments, "").await?;
+    let (status, errors) = up.end().await?;
+    ensure!(
+        status.code() == Some(code),
+        "{arguments:?}: {status}:\n{errors}"
+    );
+    for part in parts {
+        ensure!(
+            errors.contains(part),
+            "{arguments:?}: no {part:?} in:\n{errors}"
+        );
+    }
+    ensure!(errors.lines().count() <= 12, "{arguments:?}:\n{errors}");
+    Ok(())
+}
