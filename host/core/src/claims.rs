@@ -251,32 +251,30 @@ impl Claims {
     /// # Errors
     /// If it is not ours, and why.
     pub fn claim(&self, object: &Snapshot) -> Result<Claim, NotOurs> {
-        self.claim_at(object, self.now)
+        self.claimed(object, node_of(object)?, self.now)
     }
 
     /// A claim to the object, if it is ours at `now`. Prefer it where the time is known: a process that was paused finds its
-    /// leases run out before its first tick.
+    /// leases run out before its first tick. Whoever is refused here is told when the node is gained again.
     ///
     /// # Errors
     /// If it is not ours, and why.
-    pub fn claim_at(&self, object: &Snapshot, now: Time) -> Result<Claim, NotOurs> {
-        let key = object.key();
-        if key.kind.is_core("Pod") {
-            let body = object.body();
-            if body.at(MIRROR).is_some() {
-                return Err(NotOurs::MirrorPod);
-            }
-            let node = body
-                .at("/spec/nodeName")
-                .and_then(Value::as_str)
-                .filter(|node| !node.is_empty());
-            self.standing(node.ok_or(NotOurs::NoNode)?, now)?;
+    pub fn claim_at(&mut self, object: &Snapshot, now: Time) -> Result<Claim, NotOurs> {
+        let node = node_of(object)?;
+        let claim = self.claimed(object, node, now);
+        if let (Err(_), Some(node)) = (&claim, node) {
+            // A lease that is renewed before the next tick would seem never to have run out.
+            self.ours.remove(node);
         }
-        if key.kind.is_core("Node") {
-            self.standing(&key.name, now)?;
+        claim
+    }
+
+    fn claimed(&self, object: &Snapshot, node: Option<&str>, now: Time) -> Result<Claim, NotOurs> {
+        if let Some(node) = node {
+            self.standing(node, now)?;
         }
         Ok(Claim {
-            key: key.clone(),
+            key: object.key().clone(),
             uid: object.uid().clone(),
         })
     }
@@ -366,6 +364,24 @@ impl Claims {
             NodeChange::Same
         }
     }
+}
+
+/// The node that decides whose the object is: a pod's, or the node itself. Others are anybody's.
+fn node_of(object: &Snapshot) -> Result<Option<&str>, NotOurs> {
+    let (key, body) = (object.key(), object.body());
+    if key.kind.is_core("Node") {
+        return Ok(Some(&key.name));
+    }
+    if !key.kind.is_core("Pod") {
+        return Ok(None);
+    }
+    if body.at(MIRROR).is_some() {
+        return Err(NotOurs::MirrorPod);
+    }
+    let node = body.at("/spec/nodeName").and_then(Value::as_str);
+    node.filter(|node| !node.is_empty())
+        .map(Some)
+        .ok_or(NotOurs::NoNode)
 }
 
 // === impl Claim, NotOurs ===

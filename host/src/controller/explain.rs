@@ -117,7 +117,7 @@ impl Shared {
         let now = self.clock.now();
         let key = snapshot.key();
         let (claim, standing) = {
-            let brain = self.brain.lock();
+            let mut brain = self.brain.lock();
             let claim = brain.claims.claim_at(snapshot, now).map(drop);
             (
                 claim,

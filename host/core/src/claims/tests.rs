@@ -303,7 +303,7 @@ fn with_leases_a_node_is_ours_while_we_hold_it() {
         Some(NotOurs::LeaseNotHeld),
         "before any tick says so"
     );
-    assert_eq!(claims.tick(at(50)), [(Arc::from("n1"), NodeChange::Lost)]);
+    assert_eq!(claims.tick(at(50)), [], "it is known by now");
     check(&claims, Err(NotOurs::LeaseNotHeld));
     assert_eq!(
         claims.observe_lease(&lease("n1", 3, OURS, at(51)), at(51)),
@@ -328,6 +328,27 @@ fn with_leases_a_node_is_ours_while_we_hold_it() {
     );
     assert_eq!(claims.forget_lease("n1"), NodeChange::Lost);
     check(&claims, Err(NotOurs::LeaseNotHeld));
+}
+
+#[test]
+fn who_is_refused_before_a_tick_is_told_of_a_renewal_before_it() {
+    let mut claims = all(true);
+    claims.observe_node(&node("n1", 1, "", ""));
+    claims.observe_lease(&lease("n1", 1, OURS, at(0)), at(0));
+    assert_eq!(
+        claims.claim_at(&pod("n1"), at(40)).err(),
+        Some(NotOurs::LeaseNotHeld)
+    );
+    assert_eq!(
+        claims.observe_lease(&lease("n1", 2, OURS, at(41)), at(41)),
+        NodeChange::Gained
+    );
+    check(&claims, Ok(()));
+    assert_eq!(
+        claims.tick(at(81)),
+        [(Arc::from("n1"), NodeChange::Lost)],
+        "nobody asked meanwhile"
+    );
 }
 
 #[test]
