@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 mod config;
 
 /// Each the name of a folder under `plugins/`.
-const STOCK: &[&str] = &["node", "pod"];
+const STOCK: &[&str] = &["node", "pod", "kwok-stages"];
 
 fn main() -> Result<()> {
     let host =
@@ -43,7 +43,8 @@ fn main() -> Result<()> {
             .fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
         writeln!(
             table,
-            "    Stock {{ name: {name:?}, digest: \"sha256:{digest}\", code: include_bytes!({file:?}) }},"
+            "    Stock {{ name: {name:?}, digest: \"sha256:{digest}\", size: {}, code: include_bytes!({file:?}) }},",
+            component.len()
         )?;
     }
     let text = format!(

@@ -1,16 +1,25 @@
 //! The command line. Flags that KWOK has are named as KWOK names them, and mean the same.
 
 mod config;
+mod file;
 mod settings;
 mod shape;
+mod stage;
 mod up;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::parser::ValueSource;
+use clap::{
+    ArgAction, ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand,
+    ValueEnum,
+};
 
 pub use config::{HostConfig, PluginConfig, RunConfig};
+pub(crate) use settings::read as read_settings;
 pub use shape::Shape;
+pub use stage::{ConvertArgs, Life, LintArgs, SimulateArgs, StageArgs, StageCommand, TestArgs};
 pub use up::{EngineConfig, ServerConfig, UpArgs, UpConfig};
 
 /// The exit code of a command line that cannot be carried out (`EX_USAGE`).
@@ -44,6 +53,31 @@ pub struct Cli {
     pub command: Command,
 }
 
+/// Reads a command line.
+///
+/// # Errors
+/// If it is none; help and version come this way too.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    let matches = Cli::command().try_get_matches_from(arguments)?;
+    let mut cli = Cli::from_arg_matches(&matches)?;
+    match (&mut cli.command, matches.subcommand()) {
+        (Command::Run(run), Some((_, matches))) => run.given = given(matches),
+        (Command::Up(up), Some((_, matches))) => up.given = given(matches),
+        _ => {}
+    }
+    Ok(cli)
+}
+
+/// The flags that the command line or the environment has.
+fn given(matches: &ArgMatches) -> Vec<String> {
+    let ids = matches.ids().map(|id| id.as_str());
+    let is_given = |id: &&str| {
+        let source = matches.value_source(id);
+        source.is_some_and(|source| source != ValueSource::DefaultValue)
+    };
+    ids.filter(is_given).map(str::to_owned).collect()
+}
+
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -53,6 +87,8 @@ pub enum Command {
     Up(Box<UpArgs>),
     /// Ask a running controller what it knows of an object: who decides on it, what comes next, what was refused.
     Explain(ExplainArgs),
+    /// Test, check, rewrite and simulate KWOK's stages; no cluster is needed.
+    Stage(StageArgs),
     /// Print the version.
     Version,
 }
@@ -127,6 +163,9 @@ pub struct RunArgs {
     /// How fast, and how careful.
     #[command(flatten)]
     pub limits: LimitArgs,
+    /// The flags that were given, as clap names them; the others may come from a `KwokConfiguration`.
+    #[arg(skip)]
+    pub given: Vec<String>,
 }
 
 /// Which nodes are simulated. There is no default: a node that is chosen by mistake is a real one.
@@ -155,6 +194,10 @@ pub struct NodeArgs {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Plugins")]
 pub struct PluginArgs {
+    /// KWOK's configuration: stages, which take the place of the stock plugin for their kinds, and options, for flags that are not given.
+    /// A file, a folder, a kustomization, or `-` for stdin. May be repeated.
+    #[arg(short, long, value_name = "SOURCE")]
+    pub config: Vec<String>,
     /// A plugin: a Wasm component. May be repeated; they are asked in this order, and before the stock plugins.
     #[arg(long, value_name = "FILE")]
     pub plugin: Vec<PathBuf>,
@@ -265,8 +308,6 @@ pub enum Output {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]

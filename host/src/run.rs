@@ -5,20 +5,20 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use prometheus_client::registry::Registry;
-use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admin::{self, Admin, Readiness};
-use crate::args::{PluginConfig, RunConfig, UsageError};
+use crate::args::{PluginConfig, RunConfig};
 use crate::client::{self, Requests};
 use crate::clock::Clock;
 use crate::host::{Host, HostParts};
-use crate::lease;
+use crate::loading::{self, Wanted};
 use crate::observe::Metrics;
-use crate::plugin::{self, Engine, Limits, Plugin, Source};
+use crate::plugin::{Engine, Limits, Plugin};
+use crate::{kwok, lease};
 
 /// What a shell reports of a process that a signal ended.
 const SIGNALLED: u8 = 128;
@@ -86,97 +86,47 @@ pub async fn run(config: RunConfig) -> anyhow::Result<ExitCode> {
 
 /// Loads all plugins, off the I/O threads: a large component takes seconds to compile.
 pub(crate) async fn load(config: &PluginConfig) -> anyhow::Result<Vec<Arc<Plugin>>> {
-    for name in &config.stock {
-        if !plugin::stock().contains(&name.as_str()) {
-            let problem = format!(
-                "there is no stock plugin {name:?}; there are {}",
-                plugin::stock().join(", ")
-            );
-            return Err(UsageError {
-                flag: "--stock-plugins",
-                problem,
-            }
-            .into());
-        }
-    }
+    tell(&config.kwok);
     let config = config.clone();
     tokio::task::spawn_blocking(move || {
         let engine = Engine::new(Limits::default())?;
-        let files = config.files.iter().map(|path| Source::File(path.clone()));
-        // In the order in which they are asked for.
-        let stock = config.stock.iter().filter_map(|wanted| {
-            plugin::stock()
-                .iter()
-                .find(|name| wanted == *name)
-                .map(|name| Source::Stock(name))
-        });
-        let mut plugins: Vec<Arc<Plugin>> = Vec::new();
-        for source in files.chain(stock) {
-            let plugin = load_one(&engine, &source, &config)?;
-            if let Some(twin) = plugins.iter().find(|loaded| loaded.name() == plugin.name()) {
-                anyhow::bail!(
-                    "{source}: there is a plugin {} {} already; a name is taken once",
-                    twin.name(),
-                    twin.version()
-                );
-            }
-            plugins.push(Arc::new(plugin));
-        }
-        let unknown = config
-            .settings
-            .keys()
-            .find(|name| plugins.iter().all(|plugin| plugin.name() != name.as_str()));
-        if let Some(name) = unknown {
-            let names: Vec<&str> = plugins.iter().map(|plugin| plugin.name()).collect();
-            let problem = format!(
-                "no plugin is named {name:?}; loaded are {}",
-                names.join(", ")
-            );
-            return Err(UsageError {
-                flag: "--settings",
-                problem,
-            }
-            .into());
-        }
-        Ok(plugins)
+        let wanted = Wanted {
+            files: &config.files,
+            stock: &config.stock,
+            settings: &config.settings,
+            stages: &config.kwok.stages,
+        };
+        loading::load(&engine, &wanted)
     })
     .await?
 }
 
-/// A plugin's settings go by its own name, which a file only tells once it is loaded; its file's name counts until then.
-fn load_one(engine: &Engine, source: &Source, config: &PluginConfig) -> anyhow::Result<Plugin> {
-    let guess = match source {
-        Source::Stock(name) => (*name).to_owned(),
-        Source::File(path) => path
-            .file_name()
-            .map(|name| name.to_string_lossy().into_owned())
-            .unwrap_or_default(),
-        Source::Bytes { name, .. } => name.clone(),
-    };
-    let guess = guess.split('.').next().unwrap_or_default();
-    let settings = |name: &str| {
-        config
-            .settings
-            .get(name)
-            .cloned()
-            .unwrap_or_else(|| json!({}))
-    };
-    let given: Value = settings(guess);
-    let mut plugin = Plugin::load(engine, source, &given)?;
-    if settings(plugin.name()) != given {
-        plugin = Plugin::load(engine, source, &settings(plugin.name()))?;
+/// What of KWOK's configuration does nothing here, said once.
+fn tell(kwok: &kwok::Config) {
+    for problem in &kwok.problems {
+        tracing::warn!("left out of the configuration: {problem}");
     }
-    tracing::info!(plugin = plugin.name(), version = plugin.version(), digest = plugin.digest(), source = %source,
-        isolation = %plugin.isolation(), "plugin loaded");
-    for problem in &plugin.description().problems {
+    for remark in &kwok.remarks {
+        tracing::warn!("configuration: {remark}");
+    }
+    for (kind, count) in &kwok.unserved {
         tracing::warn!(
-            plugin = plugin.name(),
-            path = problem.path,
-            message = problem.message,
-            "left out by the plugin"
+            kind,
+            count,
+            "KWOK's objects of this kind are not served yet"
         );
     }
-    Ok(plugin)
+    if let Some(kinds) = kwok
+        .options
+        .enable_crds
+        .as_ref()
+        .filter(|kinds| !kinds.is_empty())
+    {
+        tracing::warn!(
+            kinds = kinds.join(","),
+            "enableCRDs: KWOK's objects are not read from the API server yet; give them with --config"
+        );
+    }
 }
 
 /// The first SIGTERM or SIGINT begins a graceful stop, the second ends the process.

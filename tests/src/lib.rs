@@ -12,4 +12,5 @@ mod process;
 pub mod programs;
 pub mod proxy;
 pub mod scenario;
+pub mod simulator;
 pub mod watcher;

@@ -1,7 +1,7 @@
 //! A way to the API server that can be made worse: late news, and writes without their preconditions. Plain HTTP on loopback comes in,
 //! the administrator's requests go out.
 
-mod strip;
+pub(crate) mod strip;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -171,7 +171,7 @@ async fn forward(way: &Way, request: Request) -> Result<Response<Body>> {
     if way.tamper.strip_preconditions
         && (parts.method == Method::PATCH || parts.method == Method::DELETE)
     {
-        body = strip::preconditions(&body);
+        body = strip::preconditions(&body, &strip::ALL);
     }
     if !is_watch {
         tokio::time::sleep(Duration::from_millis(way.delay.load(Ordering::Relaxed))).await;

@@ -175,6 +175,26 @@ impl Report {
     }
 }
 
+/// The rules alone, for who has the versions at hand.
+#[derive(Debug, Default)]
+pub struct Judge(Record);
+
+impl Judge {
+    /// The next version of an object, or its last one. Versions of an object come in order, each once.
+    pub fn observe(&mut self, kind: &str, rules: &Rules, object: Value, is_gone: bool) {
+        self.0.observe(kind, rules, object, is_gone);
+    }
+
+    /// What was seen until now.
+    ///
+    /// # Errors
+    /// If versions came twice, or out of order.
+    pub fn report(&self) -> Result<&Report> {
+        self.0.check()?;
+        Ok(&self.0.report)
+    }
+}
+
 /// A running watcher.
 pub struct RankWatcher {
     client: Client,

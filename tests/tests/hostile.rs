@@ -177,21 +177,6 @@ fn a_flood_of_log_is_cut_and_counted() {
 }
 
 #[test]
-fn nothing_leaks_from_one_fresh_instance_to_the_next() {
-    let plugin = hostile("decide-remembers");
-    if plugin.isolation() == Isolation::Fresh {
-        for _ in 0..3 {
-            assert_eq!(
-                decide(&plugin),
-                Ok(Answer::Idle {
-                    note: "call 0".to_owned()
-                })
-            );
-        }
-    }
-}
-
-#[test]
 fn a_plugin_that_is_dear_to_configure_is_used_again() {
     let plugin = load(&json!({"behave": "decide-remembers", "dear": true})).unwrap();
     assert_eq!(

@@ -108,6 +108,16 @@ const ROOMS: &[Room] = &[
         ],
     },
     Room {
+        files: &["host/src/kwok"],
+        never: &[
+            "crate::args",
+            "crate::plugin",
+            "crate::controller",
+            "kube::",
+            "wasmtime",
+        ],
+    },
+    Room {
         files: &["host/src/ctl"],
         never: &["crate::commit", "crate::controller"],
     },

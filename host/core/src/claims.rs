@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::json::At as _;
 use crate::object::{Key, ResourceVersion, Snapshot, Uid};
 use crate::selector::Selector;
 use crate::time::Time;
@@ -262,11 +263,11 @@ impl Claims {
         let key = object.key();
         if key.kind.is_core("Pod") {
             let body = object.body();
-            if body.pointer(MIRROR).is_some() {
+            if body.at(MIRROR).is_some() {
                 return Err(NotOurs::MirrorPod);
             }
             let node = body
-                .pointer("/spec/nodeName")
+                .at("/spec/nodeName")
                 .and_then(Value::as_str)
                 .filter(|node| !node.is_empty());
             self.standing(node.ok_or(NotOurs::NoNode)?, now)?;
@@ -303,8 +304,8 @@ impl Claims {
     fn selects(&self, node: &Snapshot) -> Taken {
         let body = node.body();
         let (labels, annotations) = (
-            body.pointer("/metadata/labels"),
-            body.pointer("/metadata/annotations"),
+            body.at("/metadata/labels"),
+            body.at("/metadata/annotations"),
         );
         let selected = match &self.selection {
             Selection::All => true,
@@ -315,7 +316,7 @@ impl Claims {
             }
             Selection::Names(names) => names.contains(&*node.key().name),
         };
-        let silent = body.pointer(SILENT).and_then(Value::as_str) == Some("true");
+        let silent = body.at(SILENT).and_then(Value::as_str) == Some("true");
         match (selected, silent) {
             (true, false) => Taken::Yes,
             (true, true) => Taken::Silent,

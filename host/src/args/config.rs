@@ -11,8 +11,9 @@ use stagewright_core::claims::Selection;
 use stagewright_core::selector::Selector;
 
 use super::{
-    ClientArgs, LimitArgs, NetworkArgs, NodeArgs, PluginArgs, RunArgs, UsageError, settings,
+    ClientArgs, LimitArgs, NetworkArgs, NodeArgs, PluginArgs, RunArgs, UsageError, file, settings,
 };
+use crate::kwok;
 
 /// What `stagewright run` does.
 #[derive(Debug, Clone)]
@@ -38,6 +39,8 @@ pub struct PluginConfig {
     pub stock: Vec<String>,
     /// Settings by the plugin's name; always a JSON object.
     pub settings: BTreeMap<String, Value>,
+    /// KWOK's stages, and what else its configuration says.
+    pub kwok: kwok::Config,
 }
 
 /// What a host does, whichever API server it works against.
@@ -75,7 +78,12 @@ impl RunConfig {
     ///
     /// # Errors
     /// Names the flag and the remedy.
-    pub fn new(args: RunArgs, in_cluster: bool) -> Result<Self, UsageError> {
+    pub fn new(mut args: RunArgs, in_cluster: bool) -> Result<Self, UsageError> {
+        let kwok = kwok::Config::load(&args.plugins.config).map_err(|error| UsageError {
+            flag: "--config",
+            problem: error.to_string(),
+        })?;
+        file::fill(kwok.options.clone(), &mut args);
         // Taken apart by name, so that a new flag that nobody uses does not compile.
         let RunArgs {
             client,
@@ -83,8 +91,10 @@ impl RunConfig {
             plugins,
             network,
             limits,
+            given: _,
         } = args;
         let PluginArgs {
+            config: _,
             plugin,
             settings,
             stock_plugins,
@@ -140,6 +150,7 @@ impl RunConfig {
                     given(stock_plugins).collect()
                 },
                 settings: settings::read(&settings)?,
+                kwok,
             },
             node_name: node_name.filter(|name| !name.is_empty()),
             server_address: match server_address.filter(|address| !address.is_empty()) {

@@ -13,7 +13,7 @@ const FLAG: &str = "--settings";
 ///
 /// # Errors
 /// If one has no name, is given twice, or is no YAML.
-pub(super) fn read(arguments: &[String]) -> Result<BTreeMap<String, Value>, UsageError> {
+pub(crate) fn read(arguments: &[String]) -> Result<BTreeMap<String, Value>, UsageError> {
     let mut settings = BTreeMap::new();
     for argument in arguments {
         let (name, source) = split(argument)?;

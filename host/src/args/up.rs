@@ -38,6 +38,9 @@ pub struct UpArgs {
     /// How fast, and how careful.
     #[command(flatten)]
     pub limits: LimitArgs,
+    /// As [`RunArgs::given`].
+    #[arg(skip)]
+    pub given: Vec<String>,
 }
 
 /// What is brought to life.
@@ -168,7 +171,10 @@ impl UpConfig {
             plugins,
             network,
             limits,
+            mut given,
         } = args;
+        // Every node here is simulated, whatever a file selects.
+        given.push("manage_all_nodes".to_owned());
         let LoadArgs {
             nodes,
             pods,
@@ -197,6 +203,7 @@ impl UpConfig {
                 plugins,
                 network,
                 limits,
+                given,
             },
             false,
         )?;

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use stagewright_core::description::{FactName, Subject};
 use stagewright_core::interface::{Answer, Context, Effect};
+use stagewright_core::json::At as _;
 use stagewright_core::object::{Kind, Snapshot};
 use stagewright_core::schedule::{Candidate, Failure, Outcome, Played, Run, Task};
 use stagewright_core::time::Time;
@@ -328,7 +329,7 @@ fn addresses(
     let host = brain.addresses.host_ips(node).to_vec();
     let host_network = object
         .body()
-        .pointer("/spec/hostNetwork")
+        .at("/spec/hostNetwork")
         .and_then(serde_json::Value::as_bool);
     let pods = if host_network == Some(true) {
         host.clone()

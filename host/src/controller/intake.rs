@@ -10,6 +10,7 @@ use serde_json::Value;
 use stagewright_core::claims::NodeChange;
 use stagewright_core::due;
 use stagewright_core::json;
+use stagewright_core::json::At as _;
 use stagewright_core::object::{Key, Kind, Snapshot, Uid};
 use stagewright_core::order::Order;
 use stagewright_core::schedule::{Candidate, Observed, Sight};
@@ -109,8 +110,7 @@ impl Shared {
             let observed = brain.schedule.observe(sight, now);
             self.report(snapshot, &followed.order, &observed);
         }
-        drop(brain);
-        self.ring();
+        self.ring(&mut brain);
     }
 
     /// The plugins that may have the object, each with its cut of it.
@@ -121,7 +121,7 @@ impl Shared {
         now: Time,
     ) -> Vec<Candidate> {
         let body = snapshot.body();
-        let labels = body.pointer("/metadata/labels");
+        let labels = body.at("/metadata/labels");
         let mut candidates: Vec<Candidate> = Vec::new();
         for follower in &followed.followers {
             let taken = candidates
@@ -203,8 +203,7 @@ impl Shared {
         }
         brain.relations.forget_subject(key);
         brain.schedule.forget(key, uid);
-        drop(brain);
-        self.ring();
+        self.ring(&mut brain);
     }
 
     fn take_in_node(&self, node: &Snapshot, now: Time) {
@@ -214,7 +213,7 @@ impl Shared {
             .collect();
         let host_ips: Vec<IpAddr> = node
             .body()
-            .pointer("/status/addresses")
+            .at("/status/addresses")
             .and_then(Value::as_array)
             .into_iter()
             .flatten()
@@ -255,8 +254,7 @@ impl Shared {
         for key in keys {
             brain.schedule.wake(&key, now);
         }
-        drop(brain);
-        self.ring_all();
+        self.ring(&mut brain);
     }
 }
 
@@ -266,15 +264,9 @@ impl Brain {
         if let Some(node) = node_of(pod) {
             self.pods.insert(pod.key(), pod.uid(), node);
         }
-        let host_network = pod
-            .body()
-            .pointer("/spec/hostNetwork")
-            .and_then(Value::as_bool)
-            == Some(true);
-        let addresses = pod
-            .body()
-            .pointer("/status/podIPs")
-            .and_then(Value::as_array);
+        let host_network =
+            pod.body().at("/spec/hostNetwork").and_then(Value::as_bool) == Some(true);
+        let addresses = pod.body().at("/status/podIPs").and_then(Value::as_array);
         for ip in addresses.into_iter().flatten().filter(|_| !host_network) {
             let ip = ip
                 .get("ip")
@@ -294,7 +286,7 @@ impl Brain {
 }
 
 fn strings<'a>(body: &'a Value, pointer: &str) -> impl Iterator<Item = &'a str> {
-    body.pointer(pointer)
+    body.at(pointer)
         .and_then(Value::as_array)
         .into_iter()
         .flatten()

@@ -23,6 +23,7 @@ use stagewright_core::claims::Claims;
 use stagewright_core::description::Subject;
 use stagewright_core::guard::Rehearsal;
 use stagewright_core::interface::Severity;
+use stagewright_core::json::At as _;
 use stagewright_core::object::{Kind, Snapshot, Uid};
 use stagewright_core::order::Mend;
 use stagewright_core::relation::Relations;
@@ -71,6 +72,16 @@ struct Brain {
     claims: Claims,
     addresses: Addresses,
     pods: Pods,
+    sleepers: Sleepers,
+}
+
+/// Who waits for a turn to come due.
+#[derive(Default)]
+struct Sleepers {
+    /// When each looks at the schedule by itself.
+    until: Vec<Time>,
+    /// One of them was rung for and is not up yet.
+    rung: bool,
 }
 
 /// What all threads and tasks of the controller share.
@@ -103,11 +114,30 @@ pub(crate) struct Shared {
 enum Turn {
     /// A turn is due.
     Run(Box<Run>),
-    /// Nothing, for so long at most or until the bell rings.
-    Wait(Option<Duration>),
+    /// Nothing, for so long at most or until the bell rings; that is until then.
+    Wait(Option<Duration>, Time),
     /// The controller stops.
     Stop,
 }
+
+// === impl Sleepers ===
+
+impl Sleepers {
+    /// Whether somebody sleeps, and all of them beyond that time.
+    fn miss(&self, due: Time) -> bool {
+        !self.rung && self.until.iter().min().is_some_and(|first| due < *first)
+    }
+
+    /// One who slept until then looks at the schedule now.
+    fn is_up(&mut self, until: Time) {
+        self.rung = false;
+        if let Some(place) = self.until.iter().position(|of| *of == until) {
+            self.until.swap_remove(place);
+        }
+    }
+}
+
+// === impl Shared ===
 
 impl Shared {
     /// The next turn; waits for it on this thread. None when the controller stops.
@@ -116,8 +146,14 @@ impl Shared {
         loop {
             match self.turn(&mut brain) {
                 Turn::Run(run) => return Some(*run),
-                Turn::Wait(Some(wait)) => drop(self.bell.wait_for(&mut brain, wait)),
-                Turn::Wait(None) => self.bell.wait(&mut brain),
+                Turn::Wait(wait, until) => {
+                    brain.sleepers.until.push(until);
+                    match wait {
+                        Some(wait) => drop(self.bell.wait_for(&mut brain, wait)),
+                        None => self.bell.wait(&mut brain),
+                    }
+                    brain.sleepers.is_up(until);
+                }
                 Turn::Stop => return None,
             }
         }
@@ -126,16 +162,25 @@ impl Shared {
     /// The same on the runtime.
     async fn next_run_async(&self) -> Option<Run> {
         loop {
-            let turn = self.turn(&mut self.brain.lock());
+            let (wait, until) = {
+                let mut brain = self.brain.lock();
+                match self.turn(&mut brain) {
+                    Turn::Run(run) => return Some(*run),
+                    Turn::Stop => return None,
+                    Turn::Wait(wait, until) => {
+                        brain.sleepers.until.push(until);
+                        (wait, until)
+                    }
+                }
+            };
             // A bell that rang since this look is not missed: the ring is kept.
-            match turn {
-                Turn::Run(run) => return Some(*run),
-                Turn::Wait(Some(wait)) => {
+            match wait {
+                Some(wait) => {
                     let _ = tokio::time::timeout(wait, self.rung.notified()).await;
                 }
-                Turn::Wait(None) => self.rung.notified().await,
-                Turn::Stop => return None,
+                None => self.rung.notified().await,
             }
+            self.brain.lock().sleepers.is_up(until);
         }
     }
 
@@ -146,24 +191,36 @@ impl Shared {
         let now = self.clock.now();
         if let Some(run) = brain.schedule.start(now) {
             self.metrics.lag(now.since(run.due));
+            // Whoever was rung for this turn may not have been rung for the next.
+            self.ring(brain);
             return Turn::Run(Box::new(run));
         }
-        // A second at most, so that a clock corrected by the server's is looked at again.
-        let wait = |due: Time| {
-            self.clock
-                .wait(due.since(now))
-                .clamp(Duration::from_millis(1), Duration::from_secs(1))
-        };
-        Turn::Wait(brain.schedule.next_due().map(wait))
+        match brain.schedule.next_due() {
+            Some(due) => {
+                // A second at most, so that a clock corrected by the server's is looked at again.
+                let wait = self
+                    .clock
+                    .wait(due.since(now))
+                    .clamp(Duration::from_millis(1), Duration::from_secs(1));
+                Turn::Wait(Some(wait), due)
+            }
+            None => Turn::Wait(None, Time(i64::MAX)),
+        }
     }
 
-    /// A turn may have come due.
-    fn ring(&self) {
-        self.bell.notify_one();
-        self.rung.notify_one();
+    /// Wakes one who sleeps, if a turn is due before any of them would look by themselves. Most of what the watches bring changes no
+    /// turn, and a thread woken for nothing costs more than what it was woken by.
+    fn ring(&self, brain: &mut Brain) {
+        if let Some(due) = brain.schedule.next_due()
+            && brain.sleepers.miss(due)
+        {
+            brain.sleepers.rung = true;
+            self.bell.notify_one();
+            self.rung.notify_one();
+        }
     }
 
-    /// Several may have.
+    /// Wakes all: the controller stops.
     fn ring_all(&self) {
         self.bell.notify_all();
         self.rung.notify_one();
@@ -179,11 +236,7 @@ impl Shared {
         let now = self.clock.now();
         let mut brain = self.brain.lock();
         brain.schedule.finish(key, uid, newest, outcome, now);
-        let soon = brain.schedule.next_due().is_some_and(|due| due <= now);
-        drop(brain);
-        if soon {
-            self.ring();
-        }
+        self.ring(&mut brain);
     }
 
     /// Reads an object whose newest version is not known, or not kept.
@@ -365,7 +418,7 @@ impl Shared {
 
 /// The node a pod is bound to.
 fn node_of(object: &Snapshot) -> Option<&str> {
-    let node = object.body().pointer("/spec/nodeName")?.as_str()?;
+    let node = object.body().at("/spec/nodeName")?.as_str()?;
     (object.key().kind.is_core("Pod") && !node.is_empty()).then_some(node)
 }
 

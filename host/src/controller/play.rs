@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use stagewright_core::guard::{self, Admitted, Rules, Took, Verdict, Violation};
 use stagewright_core::interface::{ApplyEffect, Effect, EventEffect, Reference};
+use stagewright_core::json::At as _;
 use stagewright_core::object::{Key, Kind, Snapshot};
 use stagewright_core::order::{Mend, Order};
 use stagewright_core::schedule::{Failure, Outcome};
@@ -383,7 +384,7 @@ fn apply_reference(apply: &ApplyEffect) -> Reference {
     let text = |pointer: &str| {
         apply
             .object
-            .pointer(pointer)
+            .at(pointer)
             .and_then(serde_json::Value::as_str)
             .map(str::to_owned)
     };

@@ -18,7 +18,7 @@ use tokio_util::task::TaskTracker;
 use super::intake::Listing;
 use super::kinds::{Kinds, OrderConflict};
 use super::pods::Pods;
-use super::{Brain, LINES, Options, Shared, decide, is_lease};
+use super::{Brain, LINES, Options, Shared, Sleepers, decide, is_lease};
 use crate::clock::Clock;
 use crate::commit::Committer;
 use crate::discovery::{self, Target};
@@ -106,6 +106,7 @@ impl Controller {
                 claims,
                 addresses,
                 pods: Pods::default(),
+                sleepers: Sleepers::default(),
             }),
             bell: Condvar::new(),
             rung: Notify::new(),
@@ -296,7 +297,13 @@ impl Controller {
     ) -> Option<Arc<Target>> {
         let (mut attempt, mut unserved) = (0, Some(unserved));
         loop {
-            match discovery::discover(&self.client, &kind).await {
+            // A server that does not answer must not hold up the end.
+            let discovered = tokio::select! {
+                biased;
+                () = stop.cancelled() => return None,
+                discovered = discovery::discover(&self.client, &kind) => discovered,
+            };
+            match discovered {
                 Ok(Some(target)) => {
                     let target = Arc::new(target);
                     if let Some(followed) = self.shared.kinds.get(&kind) {

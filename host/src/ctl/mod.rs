@@ -1,19 +1,19 @@
 //! The commands, and what every one of them shares: exit codes, messages, a quiet end when nobody reads.
 
 mod explain;
+mod stage;
 
 use std::ffi::OsString;
 use std::io::{ErrorKind, Write as _};
+use std::num::NonZero;
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 use crate::args::{Cli, Command, EXIT_USAGE, RunConfig, UpConfig, UsageError};
-use crate::{logging, run, up};
+use crate::{args, logging, run, up};
 
 /// The program, from its arguments to its exit code: 0, 1 (it failed) or 64 (it was called wrongly).
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(arguments) {
+    let cli = match args::parse(arguments) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version come this way too, and are no errors. Nobody to print to is no reason to fail otherwise.
@@ -52,12 +52,16 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
             let text = runtime()?.block_on(explain::explain(args))?;
             print(&text)
         }
+        Command::Stage(args) => stage::run(args),
         Command::Version => print(&format!("stagewright v{}\n", env!("CARGO_PKG_VERSION"))),
     }
 }
 
+/// Plugins have threads of their own, so that I/O needs a fraction of the cores; more workers only wake each other.
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
     tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(cores.div_ceil(4))
         .enable_all()
         .build()
 }

@@ -52,6 +52,8 @@ pub enum Isolation {
 pub struct LoadReport {
     /// Fresh or warm, after `fresh`.
     pub isolation: Isolation,
+    /// Bytes of the component.
+    pub component: usize,
     /// Compiling, or taking code that was compiled before; wall time.
     pub prepare: Duration,
     /// The cheapest of several rounds of instantiate, configure, decide and drop.
@@ -68,8 +70,9 @@ pub struct LoadReport {
     pub log: Vec<LogLine>,
 }
 
-/// Above this, a new instance for each decision is too dear.
-const FRESH_AT_MOST: Duration = Duration::from_micros(100);
+/// What a new instance for each decision may cost beyond a used one. A pod is asked about three times on its way to Running, and the
+/// rest of that way costs some 500 µs.
+const FRESH_COSTS_AT_MOST: Duration = Duration::from_micros(15);
 const ROUNDS: u32 = 6;
 
 // === impl Plugin ===
@@ -83,9 +86,9 @@ impl Plugin {
         let plugin = source.to_string();
         let started = Instant::now();
         let held = source.fetch(engine.limits().component_bytes)?;
-        let digest = match &held {
-            Held::Stock(stock) => stock.digest.to_owned(),
-            Held::Wasm(bytes) => sha256(bytes),
+        let (digest, component) = match &held {
+            Held::Stock(stock) => (stock.digest.to_owned(), stock.size),
+            Held::Wasm(bytes) => (sha256(bytes), bytes.len()),
         };
         let pre = engine.prepare(&plugin, &held, &digest)?;
         let prepare = started.elapsed();
@@ -101,6 +104,7 @@ impl Plugin {
         };
         let report = LoadReport {
             isolation: Isolation::Fresh,
+            component,
             prepare,
             fresh: Duration::ZERO,
             warm: Duration::ZERO,
@@ -230,13 +234,13 @@ impl Plugin {
             }
             fresh = fresh.min(cpu_time().saturating_sub(started));
         }
-        self.report.isolation = if fresh <= FRESH_AT_MOST {
+        self.report.fresh = fresh;
+        self.report.warm = if warm == Duration::MAX { fresh } else { warm };
+        self.report.isolation = if fresh.saturating_sub(self.report.warm) <= FRESH_COSTS_AT_MOST {
             Isolation::Fresh
         } else {
             Isolation::Warm
         };
-        self.report.fresh = fresh;
-        self.report.warm = if warm == Duration::MAX { fresh } else { warm };
         self.report.decide_fuel = decide_fuel;
         self.report.memory = memory;
     }

@@ -7,6 +7,8 @@ pub(super) struct Stock {
     pub name: &'static str,
     /// `sha256:…` of the component.
     pub digest: &'static str,
+    /// Bytes of the component.
+    pub size: usize,
     /// What the component was compiled to.
     pub code: &'static [u8],
 }

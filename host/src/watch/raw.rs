@@ -9,6 +9,7 @@ use kube::core::{ApiResource, DynamicResourceScope};
 use serde::Deserializer;
 use serde::de::{Deserialize, DeserializeSeed, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value};
+use stagewright_core::json::At as _;
 
 /// See the module's text.
 #[derive(Debug, Clone)]
@@ -53,9 +54,7 @@ impl<'de> Deserialize<'de> for Raw {
             inside: Some("metadata"),
         }
         .deserialize(deserializer)?;
-        let version = body
-            .pointer("/metadata/resourceVersion")
-            .and_then(Value::as_str);
+        let version = body.at("/metadata/resourceVersion").and_then(Value::as_str);
         let meta = ObjectMeta {
             resource_version: version.map(str::to_owned),
             ..ObjectMeta::default()

@@ -150,13 +150,14 @@ impl Compiler<'_> {
         requirement: &stage::Requirement,
         place: &str,
     ) -> Result<Condition, Problem> {
+        let place = |key: &str| format!("{place}/{}{key}", requirement.place);
         let wants_values = match requirement.operator.as_str() {
             "In" | "NotIn" => true,
             "Exists" | "DoesNotExist" => false,
             other => {
                 let message =
                     format!("operator {other:?} is none of In, NotIn, Exists, DoesNotExist");
-                return Err(self.problem(format!("{place}/operator"), message));
+                return Err(self.problem(place("operator"), message));
             }
         };
         if wants_values == requirement.values.is_empty() {
@@ -165,7 +166,7 @@ impl Compiler<'_> {
             } else {
                 "Exists and DoesNotExist take no values"
             };
-            return Err(self.problem(format!("{place}/values"), message));
+            return Err(self.problem(place("values"), message));
         }
         let operator = match requirement.operator.as_str() {
             "In" => Operator::In,
@@ -174,7 +175,7 @@ impl Compiler<'_> {
             _ => Operator::DoesNotExist,
         };
         Ok(Condition::Jq {
-            number: self.jq(&requirement.key, &format!("{place}/key"))?,
+            number: self.jq(&requirement.key, &place("key"))?,
             operator,
             values: requirement.values.clone(),
         })

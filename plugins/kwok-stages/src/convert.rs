@@ -13,23 +13,23 @@ pub fn convert(stage: &Json) -> Result<String, Problem> {
     tree(stage).map(|tree| yaml::text(&tree))
 }
 
-/// The same as a tree.
+/// The same as a tree. What nobody reads stays where it is.
 ///
 /// # Errors
 /// If it is no stage.
 pub fn tree(stage: &Json) -> Result<Json, Problem> {
-    let spec = stage::parse(stage, "")?;
+    stage::parse(stage, "")?;
     let mut stage = stage.clone();
-    let steps = serde_json::to_value(&spec.steps).map_err(|error| Problem {
-        path: "/spec/steps".to_owned(),
-        message: error.to_string(),
-    })?;
     let Some(body) = stage.get_mut("spec").and_then(Json::as_object_mut) else {
         return Ok(stage);
     };
-    body.remove("next");
-    if !spec.steps.is_empty() {
-        body.insert("steps".to_owned(), steps);
+    let next = body.remove("next").unwrap_or_default();
+    let has_steps = |steps: &Json| steps.as_array().is_some_and(|steps| !steps.is_empty());
+    if !body.get("steps").is_some_and(has_steps) {
+        let steps = steps(&next);
+        if !steps.is_empty() {
+            body.insert("steps".to_owned(), steps.into());
+        }
     }
     for pointer in [
         "/weightFrom",
@@ -58,6 +58,36 @@ pub fn tree(stage: &Json) -> Result<Json, Problem> {
     Ok(stage)
 }
 
+/// The steps of the old spelling, in KWOK's order.
+fn steps(next: &Json) -> Vec<Json> {
+    let given = |key: &str| next.get(key).filter(|value| !value.is_null());
+    let mut steps = Vec::new();
+    for key in ["event", "finalizers"] {
+        steps.extend(given(key).map(|value| json!({ key: value })));
+    }
+    let patches = given("patches").and_then(Json::as_array);
+    let patches = patches.into_iter().flatten();
+    let before = steps.len();
+    steps.extend(patches.map(|patch| json!({ "patch": patch })));
+    let template = given("statusTemplate").filter(|template| template.as_str() != Some(""));
+    if let Some(template) = template.filter(|_| steps.len() == before) {
+        let subresource = given("statusSubresource").cloned();
+        let mut patch = json!({"root": "status", "template": template});
+        if let Some(patch) = patch.as_object_mut() {
+            let subresource = subresource.unwrap_or_else(|| "status".into());
+            patch.insert("subresource".to_owned(), subresource);
+            if let Some(user) = given("statusPatchAs") {
+                patch.insert("impersonation".to_owned(), user.clone());
+            }
+        }
+        steps.push(json!({ "patch": patch }));
+    }
+    if given("delete") == Some(&Json::Bool(true)) {
+        steps.push(json!({"delete": true}));
+    }
+    steps
+}
+
 fn modern_from(from: &mut Map<String, Json>) {
     if let Some(expression) = from.remove("expressionFrom")
         && !from.contains_key("jq")
@@ -70,7 +100,8 @@ fn modern_expression(expression: &mut Map<String, Json>) {
     let Some(key) = expression.remove("key") else {
         return;
     };
-    let mut requirement = Map::from_iter([("key".to_owned(), key)]);
+    let mut requirement = Map::new();
+    requirement.insert("key".to_owned(), key);
     for name in ["operator", "values"] {
         if let Some(value) = expression.remove(name) {
             requirement.insert(name.to_owned(), value);

@@ -13,16 +13,17 @@ use crate::lifecycle::{Due, Failed, Moment, View, kind};
 use crate::play::play;
 use crate::world::World;
 
-/// The plugin, configured.
-pub struct KwokStages {
+/// The stages of objects.
+pub struct Decider {
     stages: Stages,
     /// Stages that are told by their own names.
     named: BTreeSet<String>,
 }
 
-impl KwokStages {
+impl Decider {
     pub(crate) fn new(stages: Stages) -> Self {
-        let named = names(&stages).into_iter().map(str::to_owned).collect();
+        let mut named = BTreeSet::new();
+        named.extend(names(&stages).into_iter().map(str::to_owned));
         Self { stages, named }
     }
 

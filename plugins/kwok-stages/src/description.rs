@@ -42,14 +42,23 @@ pub fn describe(stages: &Stages) -> Description {
     description
 }
 
-/// The stages that have a name of their own.
+/// The stages that have a name of their own. Two of one name are as good as none: a play names its stage.
 #[must_use]
 pub fn names(stages: &Stages) -> BTreeSet<&str> {
     let names = stages.stages.iter().map(|stage| stage.name.as_str());
-    names
-        .filter(|name| is_word(name) && *name != OTHER)
-        .take(MOST)
-        .collect()
+    let words = names.filter(|name| is_word(name) && *name != OTHER && !is_shared(stages, name));
+    let mut found = BTreeSet::new();
+    found.extend(words.take(MOST));
+    found
+}
+
+fn is_shared(stages: &Stages, name: &str) -> bool {
+    let namesakes: Vec<&Stage> = stages.stages.iter().filter(|it| it.name == name).collect();
+    let twins = |stage: &&Stage| {
+        let same = namesakes.iter().filter(|it| it.kind == stage.kind);
+        same.count() > 1
+    };
+    namesakes.iter().any(twins)
 }
 
 fn is_word(name: &str) -> bool {

@@ -4,7 +4,7 @@
 //! templates. Both are compiled once an instance, and an object is read once for each language. Where KWOK is wrong, this plugin is
 //! not; `DIFFERENCES.md` has the list.
 //!
-//! Natively the crate is a library too: [`report`] prints what KWOK's test suite prints, [`convert`] turns old stages into new ones.
+//! The same component has the command line's tools ([`report`], [`convert`], [`lint`]); natively the crate is a library too.
 
 pub mod cel;
 pub mod compile;
@@ -13,37 +13,60 @@ pub mod convert;
 mod decide;
 mod description;
 mod effects;
+mod fields;
 pub mod functions;
 pub mod go;
 pub mod jq;
 pub mod lifecycle;
+pub mod lint;
 pub mod play;
 pub mod reads;
 pub mod report;
 pub mod settings;
 pub mod stage;
 pub mod template;
+mod tool;
 pub mod world;
 
 use stagewright_plugin::{Answer, Context, Description, Effect, Object, Plugin, Settings};
 
-pub use decide::KwokStages;
+use decide::Decider;
+use tool::Tool;
+
+/// The plugin, configured.
+pub enum KwokStages {
+    /// It decides on objects.
+    Stages(Decider),
+    /// It answers the command line.
+    Tool(Tool),
+}
 
 impl Plugin for KwokStages {
     fn configure(settings: &Settings) -> Result<(Self, Description), String> {
-        let (stages, root) = settings::parse(settings.as_str())?;
-        let find = functions::find_for;
-        let stages = compile::compile(settings::specs(&stages, root), &find, true)?;
+        let given = settings::parse(settings.as_str())?;
+        let specs = settings::specs(&given.stages, given.root);
+        if given.is_tool {
+            let stages = compile::compile(specs, &|_, name| functions::find_stubbed(name), false)?;
+            let description = description::describe(&stages);
+            return Ok((Self::Tool(Tool::new(stages)), description));
+        }
+        let stages = compile::compile(specs, &functions::find_for, true)?;
         let description = description::describe(&stages);
-        Ok((Self::new(stages), description))
+        Ok((Self::Stages(Decider::new(stages)), description))
     }
 
     fn decide(&self, object: &Object, ctx: &Context) -> Result<Answer, String> {
-        Ok(self.answer(object, ctx))
+        Ok(match self {
+            Self::Stages(stages) => stages.answer(object, ctx),
+            Self::Tool(_) => Tool::answer(),
+        })
     }
 
     fn play(&self, stage: &str, object: &Object, ctx: &Context) -> Result<Vec<Effect>, String> {
-        self.effects(stage, object, ctx)
+        match self {
+            Self::Stages(stages) => stages.effects(stage, object, ctx),
+            Self::Tool(tool) => tool.answer_to(stage, object),
+        }
     }
 }
 

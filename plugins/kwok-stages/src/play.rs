@@ -1,6 +1,6 @@
 //! What a stage does, as KWOK would send it. From the same actions come the plugin's effects and the report of the test tool.
 
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Value as Json, json};
 
 use crate::compiled::{Form, Stage, Step};
 use crate::functions::Surroundings;
@@ -135,7 +135,7 @@ fn copied(data: &Value) -> Value {
             let entries = entries
                 .iter()
                 .map(|(key, value)| (key.clone(), copied(value)));
-            Value::map_of(map.elem, entries.collect())
+            Value::map_of(map.elem, entries)
         }
         other => other.clone(),
     }
@@ -155,7 +155,7 @@ fn rooted(body: Json, root: &str, form: Form) -> Result<Json, String> {
         return Ok(body);
     }
     if form != Form::Json {
-        return Ok(Json::Object(Map::from_iter([(root.to_owned(), body)])));
+        return Ok(json!({ root: body }));
     }
     let operations = match body {
         Json::Array(operations) => operations,

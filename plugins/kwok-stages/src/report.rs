@@ -79,7 +79,8 @@ pub fn tree(object: &Json, stages: &Stages) -> Result<Json, String> {
 }
 
 fn entry(view: &View<'_>, stage: &Stage, object: &Json) -> Result<Json, String> {
-    let mut entry = Map::from_iter([("stage".to_owned(), stage.name.as_str().into())]);
+    let mut entry = Map::new();
+    entry.insert("stage".to_owned(), stage.name.as_str().into());
     let nanos = |time: Instant| i64::try_from(time.0 - MOMENT.0).unwrap_or(i64::MAX);
     match view.due(stage)? {
         Due::AtOnce => {}

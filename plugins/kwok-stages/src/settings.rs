@@ -5,11 +5,21 @@ use serde_json::Value as Json;
 use crate::go::yaml;
 use crate::stage::{self, Problem, Spec};
 
-/// The stages of a text, and the pointer to their list.
+/// What was given.
+pub struct Given {
+    /// Stages, as they are written.
+    pub stages: Vec<Json>,
+    /// The pointer to their list.
+    pub root: &'static str,
+    /// The command line's tools ask, and no object.
+    pub is_tool: bool,
+}
+
+/// Reads the settings.
 ///
 /// # Errors
 /// If the text is neither JSON nor YAML, or holds something else than stages.
-pub fn parse(text: &str) -> Result<(Vec<Json>, &'static str), String> {
+pub fn parse(text: &str) -> Result<Given, String> {
     let wrong =
         "the settings are no stages: write {\"stages\": [...]} or a list of Stage resources";
     let value: Json = match serde_json::from_str(text) {
@@ -20,24 +30,35 @@ pub fn parse(text: &str) -> Result<(Vec<Json>, &'static str), String> {
                 .map_err(|error| format!("the settings are neither JSON nor YAML: {error}"))?,
         ),
     };
+    let list = |stages| Given {
+        stages,
+        root: "",
+        is_tool: false,
+    };
     match value {
         // One document that is a list is that list.
         Json::Array(mut items) if items.len() == 1 && items.first().is_some_and(Json::is_array) => {
             match items.pop() {
-                Some(Json::Array(items)) => Ok((items, "")),
+                Some(Json::Array(items)) => Ok(list(items)),
                 _ => Err(wrong.to_owned()),
             }
         }
-        Json::Array(items) => Ok((items, "")),
+        Json::Array(items) => Ok(list(items)),
         Json::Object(mut entries) => {
-            if let Some(unknown) = entries.keys().find(|key| *key != "stages") {
+            let is_known = |key: &str| matches!(key, "stages" | "tool");
+            if let Some(unknown) = entries.keys().find(|key| !is_known(key)) {
                 return Err(format!("unknown key {unknown:?}: {wrong}"));
             }
-            match entries.remove("stages") {
-                Some(Json::Array(items)) => Ok((items, "/stages")),
-                None | Some(Json::Null) => Ok((Vec::new(), "/stages")),
-                Some(_) => Err(wrong.to_owned()),
-            }
+            let stages = match entries.remove("stages") {
+                Some(Json::Array(items)) => items,
+                None | Some(Json::Null) => Vec::new(),
+                Some(_) => return Err(wrong.to_owned()),
+            };
+            Ok(Given {
+                stages,
+                root: "/stages",
+                is_tool: entries.remove("tool") == Some(Json::Bool(true)),
+            })
         }
         _ => Err(wrong.to_owned()),
     }

@@ -1,10 +1,11 @@
 //! Stage resources as they are written: `kwok.x-k8s.io/v1alpha1`. Two spellings of the same become one here: `next` becomes steps, and
 //! `key` and `expressionFrom` become jq.
 
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
-use serde_json::Value as Json;
 use std::collections::BTreeMap;
+
+use serde_json::Value as Json;
+
+use crate::fields::Field;
 
 /// What is wrong with a stage, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,8 +38,7 @@ pub struct Spec {
 }
 
 /// Which objects: all of it holds.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Debug, Clone, Default)]
 pub struct Selector {
     /// Labels that are equal.
     pub match_labels: BTreeMap<String, String>,
@@ -49,21 +49,16 @@ pub struct Selector {
 }
 
 /// A condition.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default)]
 pub struct Expression {
     /// In CEL.
     pub cel: Option<Text>,
     /// In jq.
     pub jq: Option<Requirement>,
-    key: String,
-    operator: String,
-    values: Vec<String>,
 }
 
 /// A condition in jq.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default)]
 pub struct Requirement {
     /// The expression.
     pub key: String,
@@ -71,30 +66,28 @@ pub struct Requirement {
     pub operator: String,
     /// For the first two.
     pub values: Vec<String>,
+    /// Where it stands within its expression: `jq/`, or nothing in the old spelling.
+    pub place: &'static str,
 }
 
 /// An expression.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default)]
 pub struct Text {
     /// The expression.
     pub expression: String,
 }
 
 /// Where a value comes from.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Debug, Clone, Default)]
 pub struct From {
     /// From CEL.
     pub cel: Option<Text>,
     /// From jq.
     pub jq: Option<Text>,
-    expression_from: String,
 }
 
 /// How long a stage is waited for.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Debug, Clone, Default)]
 pub struct Delay {
     /// At least.
     pub duration_milliseconds: Option<i64>,
@@ -107,130 +100,82 @@ pub struct Delay {
 }
 
 /// A step.
-#[derive(Debug, Clone, Default, Deserialize, Serialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Debug, Clone, Default)]
 pub struct Step {
     /// An Event.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub event: Option<Event>,
     /// Finalizers.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub finalizers: Option<Finalizers>,
     /// The object goes.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub delete: bool,
     /// The object is changed.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub patch: Option<Patch>,
     /// Another object is created or changed.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub apply: Option<Apply>,
 }
 
 /// An Event, as it is written.
-#[derive(Debug, Clone, Default, Deserialize, Serialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default)]
 pub struct Event {
     /// `Normal` or `Warning`.
-    #[serde(rename = "type", skip_serializing_if = "String::is_empty")]
     pub kind: String,
     /// One word.
-    #[serde(skip_serializing_if = "String::is_empty")]
     pub reason: String,
     /// A sentence.
-    #[serde(skip_serializing_if = "String::is_empty")]
     pub message: String,
 }
 
 /// What becomes of the finalizers.
-#[derive(Debug, Clone, Default, Deserialize, Serialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default)]
 pub struct Finalizers {
     /// These come.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub add: Vec<Finalizer>,
     /// These go.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub remove: Vec<Finalizer>,
     /// All go, before others come.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub empty: bool,
 }
 
 /// A finalizer.
-#[derive(Debug, Clone, Default, Deserialize, Serialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default)]
 pub struct Finalizer {
     /// Its name.
     pub value: String,
 }
 
 /// Whom to impersonate.
-#[derive(Debug, Clone, Default, Deserialize, Serialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default)]
 pub struct Impersonation {
     /// A user.
     pub username: String,
 }
 
 /// A change of the object.
-#[derive(Debug, Clone, Default, Deserialize, Serialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default)]
 pub struct Patch {
     /// `status`, or nothing.
-    #[serde(skip_serializing_if = "String::is_empty")]
     pub subresource: String,
     /// The key that what is rendered goes beneath.
-    #[serde(skip_serializing_if = "String::is_empty")]
     pub root: String,
     /// The template.
-    #[serde(skip_serializing_if = "String::is_empty")]
     pub template: String,
     /// `json`, `merge`, `strategic`.
-    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
     /// As another user.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub impersonation: Option<Impersonation>,
 }
 
 /// Another object.
-#[derive(Debug, Clone, Default, Deserialize, Serialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default)]
 pub struct Apply {
     /// The template.
-    #[serde(skip_serializing_if = "String::is_empty")]
     pub template: String,
     /// `status`, or nothing.
-    #[serde(skip_serializing_if = "String::is_empty")]
     pub subresource: String,
     /// `apply`, `merge`, `strategic`.
-    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
     /// As another user.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub impersonation: Option<Impersonation>,
-}
-
-/// What was there before steps.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Next {
-    event: Option<Event>,
-    finalizers: Option<Finalizers>,
-    delete: bool,
-    patches: Vec<Patch>,
-    status_template: String,
-    status_subresource: Option<String>,
-    status_patch_as: Option<Impersonation>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ResourceRef {
-    #[serde(default)]
-    api_group: String,
-    kind: String,
 }
 
 /// Reads a stage. `path` is where it stands.
@@ -255,114 +200,199 @@ pub fn parse(stage: &Json, path: &str) -> Result<Spec, Problem> {
     let spec = stage
         .get("spec")
         .ok_or_else(|| problem("/spec", "the stage has no spec"))?;
-    let at = |key: &str| format!("{path}/spec/{key}");
-    let target: Option<ResourceRef> = field(spec, "resourceRef", &at("resourceRef"))?;
-    let target = target.ok_or_else(|| problem("/spec/resourceRef", "the stage names no kind"))?;
-    let group = if target.api_group.is_empty() {
-        "v1"
-    } else {
-        &target.api_group
-    };
-    let steps: Option<Vec<Step>> = field(spec, "steps", &at("steps"))?;
-    let next: Option<Next> = field(spec, "next", &at("next"))?;
-    let steps = match steps.filter(|steps| !steps.is_empty()) {
-        Some(steps) => steps,
-        None => next.map(Next::steps).unwrap_or_default(),
-    };
-    let mut selector: Option<Selector> = field(spec, "selector", &at("selector"))?;
-    for expression in selector
-        .iter_mut()
-        .flat_map(|selector| &mut selector.match_expressions)
-    {
-        expression.modernise();
-    }
+    let spec = Field::new(spec, &format!("{path}/spec"));
+    let steps = spec.list("steps", Step::read)?;
+    let next = spec.part("next", next)?;
     Ok(Spec {
         name: name.to_owned(),
-        kind: format!("{group}/{}", target.kind),
-        selector,
-        weight: field(spec, "weight", &at("weight"))?.unwrap_or(0),
-        weight_from: field(spec, "weightFrom", &at("weightFrom"))?.map(From::modern),
-        delay: field(spec, "delay", &at("delay"))?.map(|delay: Delay| Delay {
-            duration_from: delay.duration_from.map(From::modern),
-            jitter_duration_from: delay.jitter_duration_from.map(From::modern),
-            ..delay
-        }),
-        immediate: field(spec, "immediateNextStage", &at("immediateNextStage"))?.unwrap_or(false),
-        steps,
+        kind: target(&spec)?,
+        selector: spec.part("selector", Selector::read)?,
+        weight: spec.whole("weight")?.unwrap_or(0),
+        weight_from: spec.part("weightFrom", From::read)?,
+        delay: spec.part("delay", Delay::read)?,
+        immediate: spec.bool("immediateNextStage")?,
+        steps: if steps.is_empty() {
+            next.unwrap_or_default()
+        } else {
+            steps
+        },
     })
 }
 
-fn field<T: DeserializeOwned>(object: &Json, key: &str, path: &str) -> Result<Option<T>, Problem> {
-    let value = object.get(key).cloned().unwrap_or(Json::Null);
-    serde_json::from_value(value).map_err(|error| Problem {
-        path: path.to_owned(),
-        message: error.to_string(),
-    })
+/// KWOK's `apiGroup` is a version with its group; none is core's.
+fn target(spec: &Field<'_>) -> Result<String, Problem> {
+    let target = spec.get("resourceRef")?;
+    let target =
+        target.ok_or_else(|| spec.problem("the stage names no kind: resourceRef is missing"))?;
+    let (group, kind) = (target.text("apiGroup")?, target.text("kind")?);
+    if kind.is_empty() {
+        return Err(target.problem("the stage names no kind"));
+    }
+    let group = if group.is_empty() { "v1" } else { &group };
+    Ok(format!("{group}/{kind}"))
 }
 
-impl Next {
-    /// In KWOK's order: the Event, finalizers, patches, the end.
-    fn steps(self) -> Vec<Step> {
-        let mut steps = Vec::new();
-        let mut push = |step: Step| steps.push(step);
-        if self.event.is_some() {
-            push(Step {
-                event: self.event,
-                ..Step::default()
-            });
-        }
-        if self.finalizers.is_some() {
-            push(Step {
-                finalizers: self.finalizers,
-                ..Step::default()
-            });
-        }
-        let mut patches = self.patches;
-        if patches.is_empty() && !self.status_template.is_empty() {
-            patches.push(Patch {
-                subresource: self
-                    .status_subresource
-                    .unwrap_or_else(|| "status".to_owned()),
-                root: "status".to_owned(),
-                template: self.status_template,
-                kind: None,
-                impersonation: self.status_patch_as,
-            });
-        }
-        for patch in patches {
-            push(Step {
-                patch: Some(patch),
-                ..Step::default()
-            });
-        }
-        if self.delete {
-            push(Step {
-                delete: true,
-                ..Step::default()
-            });
-        }
-        steps
+/// What was there before steps, in KWOK's order: the Event, finalizers, patches, the end.
+fn next(next: &Field<'_>) -> Result<Vec<Step>, Problem> {
+    let mut patches = next.list("patches", Patch::read)?;
+    let template = next.text("statusTemplate")?;
+    if patches.is_empty() && !template.is_empty() {
+        let subresource = next.maybe_text("statusSubresource")?;
+        patches.push(Patch {
+            subresource: subresource.unwrap_or_else(|| "status".to_owned()),
+            root: "status".to_owned(),
+            template,
+            kind: None,
+            impersonation: next.part("statusPatchAs", Impersonation::read)?,
+        });
+    }
+    let first = Step {
+        event: next.part("event", Event::read)?,
+        finalizers: next.part("finalizers", Finalizers::read)?,
+        ..Step::default()
+    };
+    let last = Step {
+        delete: next.bool("delete")?,
+        ..Step::default()
+    };
+    let mut steps = Vec::new();
+    if first.event.is_some() || first.finalizers.is_some() {
+        steps.push(first);
+    }
+    steps.extend(patches.into_iter().map(|patch| Step {
+        patch: Some(patch),
+        ..Step::default()
+    }));
+    if last.delete {
+        steps.push(last);
+    }
+    Ok(steps)
+}
+
+impl Selector {
+    fn read(field: &Field<'_>) -> Result<Self, Problem> {
+        Ok(Self {
+            match_labels: field.texts_by_name("matchLabels")?,
+            match_annotations: field.texts_by_name("matchAnnotations")?,
+            match_expressions: field.list("matchExpressions", Expression::read)?,
+        })
     }
 }
 
 impl Expression {
-    fn modernise(&mut self) {
-        if self.jq.is_none() && !self.key.is_empty() {
-            self.jq = Some(Requirement {
-                key: std::mem::take(&mut self.key),
-                operator: std::mem::take(&mut self.operator),
-                values: std::mem::take(&mut self.values),
-            });
-        }
+    fn read(field: &Field<'_>) -> Result<Self, Problem> {
+        let jq = match field.part("jq", Requirement::read)? {
+            None if !field.text("key")?.is_empty() => Some(Requirement::read(field)?),
+            jq => jq.map(|jq| Requirement { place: "jq/", ..jq }),
+        };
+        let cel = field.part("cel", Text::read)?;
+        Ok(Self { cel, jq })
+    }
+}
+
+impl Requirement {
+    fn read(field: &Field<'_>) -> Result<Self, Problem> {
+        Ok(Self {
+            key: field.text("key")?,
+            operator: field.text("operator")?,
+            values: field.texts("values")?,
+            place: "",
+        })
+    }
+}
+
+impl Text {
+    fn read(field: &Field<'_>) -> Result<Self, Problem> {
+        let expression = field.text("expression")?;
+        Ok(Self { expression })
     }
 }
 
 impl From {
-    fn modern(mut self) -> Self {
-        if self.jq.is_none() && !self.expression_from.is_empty() {
-            let expression = std::mem::take(&mut self.expression_from);
-            self.jq = Some(Text { expression });
-        }
-        self
+    fn read(field: &Field<'_>) -> Result<Self, Problem> {
+        let expression = field.text("expressionFrom")?;
+        let jq = match field.part("jq", Text::read)? {
+            None if !expression.is_empty() => Some(Text { expression }),
+            jq => jq,
+        };
+        let cel = field.part("cel", Text::read)?;
+        Ok(Self { cel, jq })
+    }
+}
+
+impl Delay {
+    fn read(field: &Field<'_>) -> Result<Self, Problem> {
+        Ok(Self {
+            duration_milliseconds: field.whole("durationMilliseconds")?,
+            duration_from: field.part("durationFrom", From::read)?,
+            jitter_duration_milliseconds: field.whole("jitterDurationMilliseconds")?,
+            jitter_duration_from: field.part("jitterDurationFrom", From::read)?,
+        })
+    }
+}
+
+impl Step {
+    fn read(field: &Field<'_>) -> Result<Self, Problem> {
+        Ok(Self {
+            event: field.part("event", Event::read)?,
+            finalizers: field.part("finalizers", Finalizers::read)?,
+            delete: field.bool("delete")?,
+            patch: field.part("patch", Patch::read)?,
+            apply: field.part("apply", Apply::read)?,
+        })
+    }
+}
+
+impl Event {
+    fn read(field: &Field<'_>) -> Result<Self, Problem> {
+        Ok(Self {
+            kind: field.text("type")?,
+            reason: field.text("reason")?,
+            message: field.text("message")?,
+        })
+    }
+}
+
+impl Finalizers {
+    fn read(field: &Field<'_>) -> Result<Self, Problem> {
+        let read = |item: &Field<'_>| {
+            let value = item.text("value")?;
+            Ok(Finalizer { value })
+        };
+        Ok(Self {
+            add: field.list("add", read)?,
+            remove: field.list("remove", read)?,
+            empty: field.bool("empty")?,
+        })
+    }
+}
+
+impl Impersonation {
+    fn read(field: &Field<'_>) -> Result<Self, Problem> {
+        let username = field.text("username")?;
+        Ok(Self { username })
+    }
+}
+
+impl Patch {
+    fn read(field: &Field<'_>) -> Result<Self, Problem> {
+        Ok(Self {
+            subresource: field.text("subresource")?,
+            root: field.text("root")?,
+            template: field.text("template")?,
+            kind: field.maybe_text("type")?,
+            impersonation: field.part("impersonation", Impersonation::read)?,
+        })
+    }
+}
+
+impl Apply {
+    fn read(field: &Field<'_>) -> Result<Self, Problem> {
+        Ok(Self {
+            template: field.text("template")?,
+            subresource: field.text("subresource")?,
+            kind: field.maybe_text("type")?,
+            impersonation: field.part("impersonation", Impersonation::read)?,
+        })
     }
 }

@@ -61,6 +61,25 @@ fn a_chain_is_walked_to_its_end() {
 }
 
 #[test]
+fn two_stages_of_one_name_are_both_asked() {
+    let stages = [
+        stage(
+            "move",
+            json!({"selector": phase("DoesNotExist", &[]), "steps": becomes("Active")}),
+        ),
+        stage(
+            "move",
+            json!({"selector": phase("In", &["Active"]), "steps": becomes("Done")}),
+        ),
+    ];
+    let life = harness(&stages)
+        .live(widget(), "2026-01-01T01:00:00Z")
+        .unwrap();
+    assert_eq!(life.stages(), ["other", "other"]);
+    assert_eq!(life.object().unwrap()["status"]["phase"], "Done");
+}
+
+#[test]
 fn what_is_declared_follows_from_the_stages() {
     let stages = [stage(
         "s",
@@ -189,17 +208,18 @@ fn stages_that_mean_harm_harm_nobody_else() {
         };
         assert!(text.contains("stage bad could not be asked"), "{text}");
     }
-    for template in [
-        "{{ repeat 100000000 \"x\" }}",
-        "{{ range 1000000000 }}{{ end }}",
-        "{{ define \"t\" }}{{ template \"t\" }}{{ end }}{{ template \"t\" }}",
+    for (template, part) in [
+        ("{{ repeat 100000000 \"x\" }}", "would be larger"),
+        ("{{ range 1000000000 }}{{ end }}", "more than 200000 steps"),
+        (
+            "{{ define \"t\" }}{{ template \"t\" }}{{ end }}{{ template \"t\" }}",
+            "template depth",
+        ),
     ] {
         let bad = json!({"selector": {}, "steps": [{"patch": {"template": template}}]});
-        assert!(
-            harness(&[stage("bad", bad)])
-                .live(widget(), "2026-01-01T00:00:01Z")
-                .is_err()
-        );
+        let life = harness(&[stage("bad", bad)]).live(widget(), "2026-01-01T00:00:01Z");
+        let error = format!("{:?}", life.err());
+        assert!(error.contains(part), "{template}: {error}");
     }
 }
 

@@ -9,6 +9,7 @@
     reason = "helpers of tests, which may fail loudly"
 )]
 
+mod cost;
 mod coverage;
 mod oracle;
 mod random;

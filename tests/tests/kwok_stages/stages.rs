@@ -325,11 +325,6 @@ pub fn known_stage(
 ) -> Option<&'static str> {
     let text = stage.to_string();
     match (part, ours, theirs) {
-        ("next", _, _)
-            if text.contains("\"n: {{") || text.contains("n: {{ .spec.replicas }}\\nm") =>
-        {
-            Some("a key n, y, yes or no is a text")
-        }
         ("match", _, Answer::Error(error))
             if error.contains("expected type 'bool' but found 'int'") =>
         {

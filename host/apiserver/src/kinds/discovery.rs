@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::openapi::openapi;
 use super::{Catalog, Resource, Subresource};
 
 /// The media type of the aggregated form (apiserver, `pkg/endpoints/discovery/aggregated`).
@@ -57,6 +58,7 @@ pub fn discovery(catalog: &Catalog, path: &str, accept: &str) -> Option<Discover
             }
             document
         }
+        ["openapi", "v3", ref path @ ..] => Value::Object(openapi(catalog, path)?),
         _ => return None,
     };
     Some(Discovery {
@@ -90,14 +92,14 @@ fn wants_aggregated(accept: &str) -> bool {
     accept.split(',').find_map(wanted).unwrap_or(false)
 }
 
-fn into_map(document: Value) -> Map<String, Value> {
+pub(super) fn into_map(document: Value) -> Map<String, Value> {
     match document {
         Value::Object(map) => map,
         _ => Map::new(),
     }
 }
 
-fn api_version(group: &str, version: &str) -> String {
+pub(super) fn api_version(group: &str, version: &str) -> String {
     if group.is_empty() {
         version.to_owned()
     } else {

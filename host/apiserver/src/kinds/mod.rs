@@ -5,6 +5,7 @@
 mod catalog;
 mod convert;
 mod discovery;
+mod openapi;
 mod select;
 mod table;
 mod version;

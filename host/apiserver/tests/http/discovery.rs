@@ -251,3 +251,21 @@ fn every_verb_of_discovery_is_answered_and_no_other() {
         }
     }
 }
+
+#[test]
+fn openapi_names_the_parameters_that_kubectl_looks_for() {
+    let server = Server::new();
+    let (_, index) = discover(&server, "/openapi/v3", "application/json");
+    let url = index["paths"]["apis/apps/v1"]["serverRelativeURL"]
+        .as_str()
+        .unwrap();
+    let (_, document) = discover(&server, url, "application/json");
+    let patch =
+        &document["paths"]["/apis/apps/v1/namespaces/{namespace}/deployments/{name}"]["patch"];
+    assert_eq!(
+        patch["x-kubernetes-group-version-kind"],
+        json!({"group": "apps", "version": "v1", "kind": "Deployment"})
+    );
+    assert!(names(&patch["parameters"], "name").contains(&"fieldValidation"));
+    assert!(index["paths"]["api/v1"].is_object());
+}

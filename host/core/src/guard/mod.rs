@@ -19,6 +19,7 @@ use serde_json::Value;
 use crate::claims::Claim;
 use crate::description::Applies;
 use crate::interface::{ApplyEffect, Effect, PatchEffect};
+use crate::json::At as _;
 use crate::json::{Path, difference};
 use crate::object::Snapshot;
 use crate::order::{Mend, Order};
@@ -212,7 +213,7 @@ fn admit_delete(
     if object.is_deleting() {
         let running = object
             .body()
-            .pointer("/metadata/deletionGracePeriodSeconds")
+            .at("/metadata/deletionGracePeriodSeconds")
             .and_then(Value::as_u64);
         if grace.is_none_or(|grace| u64::from(grace) >= running.unwrap_or(0)) {
             return Ok(Verdict::Unchanged { mended: Vec::new() });

@@ -10,6 +10,7 @@ use super::violation::Violation;
 use super::{Rules, Verdict, admit_delete, admit_patch, wire};
 use crate::description::Applies;
 use crate::interface::{ApplyEffect, Form, PatchEffect};
+use crate::json::At as _;
 use crate::object::{Key, Kind, Snapshot};
 use crate::order::Order;
 
@@ -34,7 +35,7 @@ impl<'a> Wanted<'a> {
         let text = |at| {
             apply
                 .object
-                .pointer(at)
+                .at(at)
                 .and_then(Value::as_str)
                 .filter(|text| !text.is_empty())
         };
@@ -99,7 +100,7 @@ pub(super) fn create(
         "managedFields",
     ] {
         let field = format!("/metadata/{field}");
-        if object.pointer(&field).is_some() {
+        if object.at(&field).is_some() {
             return Err(Violation::IdentityChanged { field });
         }
     }
@@ -169,10 +170,7 @@ pub(super) fn change(
     }
     let mut body = apply.object.clone();
     if apply.owned && subresource(apply).is_none() {
-        let owners = existing
-            .body()
-            .pointer("/metadata/ownerReferences")
-            .cloned();
+        let owners = existing.body().at("/metadata/ownerReferences").cloned();
         if let (Some(owners), Some(metadata)) = (
             owners,
             body.get_mut("metadata").and_then(Value::as_object_mut),
@@ -237,7 +235,7 @@ fn check_target(subject: &Snapshot, target: &Snapshot) -> Result<(), Violation> 
             "the subject itself is changed by patches".to_owned(),
         ));
     }
-    let mirror = target.key().kind.is_core("Pod") && target.body().pointer(MIRROR).is_some();
+    let mirror = target.key().kind.is_core("Pod") && target.body().at(MIRROR).is_some();
     if mirror {
         return Err(Violation::NotOwned {
             object: object(),
@@ -307,7 +305,7 @@ fn is_owner(subject: &Snapshot, object: &Snapshot) -> bool {
 }
 
 fn controller(object: &Value) -> Option<&Map<String, Value>> {
-    let owners = object.pointer("/metadata/ownerReferences")?.as_array()?;
+    let owners = object.at("/metadata/ownerReferences")?.as_array()?;
     owners
         .iter()
         .filter_map(Value::as_object)

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::surface::Surface;
 use super::violation::Violation;
 use crate::interface::{Form, PatchEffect};
+use crate::json::At as _;
 use crate::json::{Path, apply, changed_pointers, equal, pointer};
 use crate::object::Kind;
 use crate::order::{Breach, Mend, Order, Rank, SANDBOX_EPOCH};
@@ -135,7 +136,7 @@ impl Ground<'_> {
         let fields = ["apiVersion", "kind"].map(|field| format!("/{field}"));
         let metadata = IDENTITY.map(|field| format!("/metadata/{field}"));
         for field in fields.into_iter().chain(metadata) {
-            if before.pointer(&field) != wanted.pointer(&field) {
+            if before.at(&field) != wanted.at(&field) {
                 return Err(Violation::IdentityChanged { field });
             }
         }
@@ -157,12 +158,12 @@ impl Ground<'_> {
 
     /// apimachinery `ValidateObjectMetaUpdate`: no new finalizers once deletion was requested.
     fn check_finalizers(&self, before: &Value, wanted: &Value) -> Result<(), Violation> {
-        if before.pointer("/metadata/deletionTimestamp").is_none() {
+        if before.at("/metadata/deletionTimestamp").is_none() {
             return Ok(());
         }
         const AT: &str = "/metadata/finalizers";
         let [stored, wanted] =
-            [before, wanted].map(|object| object.pointer(AT).and_then(Value::as_array));
+            [before, wanted].map(|object| object.at(AT).and_then(Value::as_array));
         let stored = stored.map_or(&[] as &[Value], Vec::as_slice);
         match wanted
             .into_iter()
@@ -196,7 +197,7 @@ pub(super) fn check_annotations(
     };
     let annotations = [before, wanted].map(|object| {
         object
-            .pointer("/metadata/annotations")
+            .at("/metadata/annotations")
             .and_then(Value::as_object)
     });
     for (name, _) in annotations.into_iter().flatten().flatten() {

@@ -24,6 +24,9 @@ pub struct Rehearsal {
     pub writes: Vec<Planned>,
     /// What would be mended, in all.
     pub mended: Vec<Mend>,
+    /// The subject as its patches leave it, for simulations.
+    #[serde(skip)]
+    pub after: Arc<Value>,
 }
 
 /// One write that a play would do; for dry runs and `explain`.
@@ -71,11 +74,13 @@ pub fn rehearse(
             changes: false,
             writes: Vec::new(),
             mended: Vec::new(),
+            after: subject.shared_body(),
         },
     };
     for (number, effect) in effects.iter().enumerate() {
         play.go(number, effect, rules)?;
     }
+    play.rehearsal.after = play.subject.shared_body();
     Ok(play.rehearsal)
 }
 

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::json::At as _;
 use crate::json::{changed_pointers, equal, pointer};
 use crate::object::{ResourceVersion, Snapshot};
 use crate::time::Time;
@@ -44,7 +45,7 @@ impl Meant {
             .map(pointer)
         {
             let [was, wanted, is] =
-                [&self.before, &self.after, response.body()].map(|tree| tree.pointer(&at));
+                [&self.before, &self.after, response.body()].map(|tree| tree.at(&at));
             moved |= !same(was, is);
             literal &= same(wanted, is);
             if !is_stored(wanted, is) {

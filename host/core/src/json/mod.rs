@@ -3,6 +3,7 @@
 //! All of it is total. Recursion follows the trees: what the parser reads is at most 128 deep, and [`apply`] neither takes nor
 //! makes anything deeper than [`MAX_DEPTH`].
 
+mod at;
 mod difference;
 mod forms;
 mod path;
@@ -11,6 +12,7 @@ mod strategic;
 #[cfg(test)]
 mod testing;
 
+pub use at::At;
 pub use difference::{Difference, changed_pointers, difference, equal};
 pub use forms::{PatchError, apply};
 pub use path::{Path, PathError, pointer};

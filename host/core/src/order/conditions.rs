@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::breach::Mend;
+use crate::json::At as _;
 use crate::time::Time;
 
 const CHANGED: &str = "lastTransitionTime";
@@ -11,7 +12,7 @@ const SEEN: [&str; 3] = ["lastHeartbeatTime", "lastProbeTime", "lastUpdateTime"]
 
 /// The condition of that type; of several the first, as Kubernetes' own readers take it.
 pub(super) fn find<'a>(object: &'a Value, name: &str) -> Option<&'a Value> {
-    let conditions = object.pointer("/status/conditions")?.as_array()?;
+    let conditions = object.at("/status/conditions")?.as_array()?;
     conditions
         .iter()
         .find(|condition| type_of(condition) == Some(name))

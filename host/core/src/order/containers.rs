@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::breach::{Breach, Mend};
 use super::model::{number, text_at};
 use super::restart::Policy;
+use crate::json::At as _;
 
 /// Where a pod lists containers, and where their statuses.
 const LISTS: [(List, &str, &str); 3] = [
@@ -71,12 +72,7 @@ pub(super) fn of(pod: &Value) -> Box<[Container]> {
     let policy = Policy::of(pod);
     let mut found = Vec::new();
     for (list, spec, statuses) in LISTS {
-        for container in pod
-            .pointer(spec)
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-        {
+        for container in pod.at(spec).and_then(Value::as_array).into_iter().flatten() {
             let name = text_at(container, "/name");
             let status = status(pod, statuses, name).unwrap_or(&Value::Null);
             let (step, end) = step(status);
@@ -182,7 +178,7 @@ pub(super) fn mend(before: &Value, after: &mut Value, mends: &mut Vec<Mend>) {
 
 /// The step a status says, with how the attempt ended if it did.
 fn step(status: &Value) -> (Step, Option<&Value>) {
-    let state = |name| status.pointer(name).filter(|state| !state.is_null());
+    let state = |name| status.at(name).filter(|state| !state.is_null());
     if state("/state/running").is_some() {
         return (Step::Running, None);
     }
@@ -212,7 +208,7 @@ fn is_new_attempt(status: &Value) -> bool {
 }
 
 fn status<'a>(pod: &'a Value, at: &str, name: &str) -> Option<&'a Value> {
-    let statuses = pod.pointer(at)?.as_array()?;
+    let statuses = pod.at(at)?.as_array()?;
     statuses
         .iter()
         .find(|status| text_at(status, "/name") == name)

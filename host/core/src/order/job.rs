@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::conditions;
 use super::model::{ANY, Counter, Latch, Model, Once, text_at};
+use crate::json::At as _;
 
 /// batch `validation.go` `ValidateJobStatusUpdate`: the terminal conditions stay True, a job does not both fail and succeed, its
 /// counters do not fall, its times are set once (startTime anew when it is suspended).
@@ -76,10 +77,10 @@ fn phase(job: &Value) -> Cow<'_, str> {
 /// An elastic indexed job is scaled down by its completions, and what succeeded beyond them no longer counts
 /// (`registry/batch/job/strategy.go`).
 fn is_elastic(job: &Value) -> bool {
-    let same = job.pointer("/spec/completions") == job.pointer("/spec/parallelism");
+    let same = job.at("/spec/completions") == job.at("/spec/parallelism");
     text_at(job, "/spec/completionMode") == "Indexed" && same
 }
 
 fn is_suspended(job: &Value) -> bool {
-    job.pointer("/spec/suspend").and_then(Value::as_bool) == Some(true)
+    job.at("/spec/suspend").and_then(Value::as_bool) == Some(true)
 }

@@ -28,6 +28,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::json::At as _;
 use crate::object::Kind;
 use crate::time::Time;
 use model::{EpochAt, Model};
@@ -238,7 +239,7 @@ impl Order {
                 .collect(),
             _ => {
                 let epoch = |at: &EpochAt| match at {
-                    EpochAt::Number(at) => number(object.pointer(at)),
+                    EpochAt::Number(at) => number(object.at(at)),
                     EpochAt::Identity(at) => Epoch::Identity(model::text_at(object, at).into()),
                 };
                 self.model().epochs.iter().map(epoch).collect()

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::json::At as _;
 use serde_json::Value;
 
 /// The order of a built-in kind. Pointers are RFC 6901.
@@ -115,7 +116,7 @@ pub(super) const ANY: Model = Model {
 /// [`Model::phase`] of the kinds that have one at the usual place.
 pub(super) fn status_phase(object: &Value) -> Cow<'_, str> {
     object
-        .pointer("/status/phase")
+        .at("/status/phase")
         .and_then(Value::as_str)
         .unwrap_or_default()
         .into()
@@ -123,10 +124,7 @@ pub(super) fn status_phase(object: &Value) -> Cow<'_, str> {
 
 /// The text at a pointer, empty if there is none.
 pub(super) fn text_at<'a>(object: &'a Value, at: &str) -> &'a str {
-    object
-        .pointer(at)
-        .and_then(Value::as_str)
-        .unwrap_or_default()
+    object.at(at).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// The whole number that a value is or says (annotations are text), if any.

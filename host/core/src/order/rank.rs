@@ -11,6 +11,7 @@ use super::Order;
 use super::breach::Breach;
 use super::conditions;
 use super::containers::{self, Container};
+use crate::json::At as _;
 use crate::time::Time;
 
 /// How far an object has come. Ranks compare for one uid only.
@@ -63,8 +64,8 @@ struct Deletion {
 
 impl Deletion {
     fn of(object: &Value) -> Option<Self> {
-        let text = object.pointer("/metadata/deletionTimestamp")?.as_str()?;
-        let grace = object.pointer("/metadata/deletionGracePeriodSeconds");
+        let text = object.at("/metadata/deletionTimestamp")?.as_str()?;
+        let grace = object.at("/metadata/deletionGracePeriodSeconds");
         Some(Self {
             grace: grace.and_then(super::model::number).unwrap_or(0),
             at: Time::parse(text).unwrap_or_default(),
@@ -81,7 +82,7 @@ impl Rank {
             let falls = counter.unless.is_some_and(|unless| unless(object));
             (!falls).then(|| {
                 object
-                    .pointer(counter.at)
+                    .at(counter.at)
                     .and_then(super::model::number)
                     .unwrap_or(0)
             })

@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use super::model::{number, text_at};
+use crate::json::At as _;
 
 const NEVER: &str = "Never";
 
@@ -21,7 +22,7 @@ impl<'a> Policy<'a> {
     pub(super) fn of(pod: &'a Value) -> Self {
         let containers = ["/spec/initContainers", "/spec/containers"]
             .into_iter()
-            .filter_map(|at| pod.pointer(at)?.as_array())
+            .filter_map(|at| pod.at(at)?.as_array())
             .flatten();
         let all = containers
             .flat_map(rules)
@@ -68,7 +69,7 @@ fn rules(container: &Value) -> impl Iterator<Item = &Value> {
 }
 
 fn matches(rule: &Value, code: i64) -> bool {
-    let codes = rule.pointer("/exitCodes/values").and_then(Value::as_array);
+    let codes = rule.at("/exitCodes/values").and_then(Value::as_array);
     let listed = codes
         .into_iter()
         .flatten()

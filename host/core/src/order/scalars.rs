@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::breach::Mend;
 use super::conditions;
 use super::model::{Model, number};
+use crate::json::At as _;
 use crate::time::Time;
 
 const OBSERVED: &str = "observedGeneration";
@@ -22,7 +23,7 @@ pub(super) fn mend(
         let free = once
             .unless
             .is_some_and(|unless| unless(before) || unless(after));
-        let Some(stored) = before.pointer(once.at).filter(|stored| is_set(stored)) else {
+        let Some(stored) = before.at(once.at).filter(|stored| is_set(stored)) else {
             continue;
         };
         if !(free || renewed && once.within_epoch) {
@@ -30,15 +31,15 @@ pub(super) fn mend(
         }
     }
     for at in model.rising {
-        let Some(stored) = before.pointer(at) else {
+        let Some(stored) = before.at(at) else {
             continue;
         };
-        if number(stored) > after.pointer(at).and_then(number) {
+        if number(stored) > after.at(at).and_then(number) {
             put(after, at, stored.clone(), "NumberFell", mends);
         }
     }
     for at in model.times {
-        if let Some(right) = conditions::never_falls(before.pointer(at), after.pointer(at), now) {
+        if let Some(right) = conditions::never_falls(before.at(at), after.at(at), now) {
             put(after, at, right, "TimeFell", mends);
         }
     }
@@ -47,11 +48,9 @@ pub(super) fn mend(
 /// What was observed never falls, and is at most what there is (the API server checks neither; `status_manager.go` keeps the
 /// higher one). Of conditions too.
 pub(super) fn mend_observed(before: &Value, after: &mut Value, mends: &mut Vec<Mend>) {
-    let generation = after.pointer("/metadata/generation").and_then(number);
-    let stored = before
-        .pointer("/status/observedGeneration")
-        .and_then(number);
-    let wanted = after.pointer("/status/observedGeneration").and_then(number);
+    let generation = after.at("/metadata/generation").and_then(number);
+    let stored = before.at("/status/observedGeneration").and_then(number);
+    let wanted = after.at("/status/observedGeneration").and_then(number);
     if let Some(right) =
         observed(stored, wanted.or(stored), generation).filter(|right| wanted != Some(*right))
     {
@@ -106,7 +105,7 @@ fn observed(stored: Option<i64>, wanted: Option<i64>, generation: Option<i64>) -
 }
 
 fn put(after: &mut Value, at: &str, right: Value, rule: &'static str, mends: &mut Vec<Mend>) {
-    let was = after.pointer(at).cloned();
+    let was = after.at(at).cloned();
     if was.as_ref() == Some(&right) {
         return;
     }

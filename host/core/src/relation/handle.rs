@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::description::{By, Relation};
+use crate::json::At as _;
 use crate::json::Path;
 use crate::object::{Kind, Snapshot, Uid};
 
@@ -52,7 +53,7 @@ pub(super) fn offers(kind: usize, offered: &Offered, object: &Snapshot) -> BTree
                 .map(|uid| Handle::OwnedBy(kind, uid)),
         );
     }
-    let labels = object.body().pointer("/metadata/labels");
+    let labels = object.body().at("/metadata/labels");
     for label in &offered.labels {
         if let Some(value) = labels
             .and_then(|labels| labels.get(label))
@@ -121,7 +122,7 @@ fn texts<'a>(path: &Path, subject: &'a Snapshot) -> impl Iterator<Item = Arc<str
 fn owners(object: &Snapshot) -> impl Iterator<Item = &Value> {
     object
         .body()
-        .pointer("/metadata/ownerReferences")
+        .at("/metadata/ownerReferences")
         .and_then(Value::as_array)
         .into_iter()
         .flatten()

@@ -1,6 +1,5 @@
 //! What KWOK adds.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::{Body, Function, Outer, Row, Ty, arg, int};
@@ -120,7 +119,7 @@ fn conditions() -> Value {
         let entries = entries
             .into_iter()
             .map(|(key, value)| (Rc::from(key), value));
-        Value::map(entries.collect::<BTreeMap<_, _>>())
+        Value::map(entries)
     });
     Value::list(items.collect())
 }

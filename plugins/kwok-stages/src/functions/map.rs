@@ -62,10 +62,8 @@ pub const TABLE: &[Row] = &[
     ("pick", &[Ty::Map], Some(Text), |args| {
         let entries = map(args, 0)?.entries.borrow();
         let kept = (1..args.len()).filter_map(|at| entries.get_key_value(text(args, at)));
-        Ok(Value::map(
-            kept.map(|(key, value)| (key.clone(), value.clone()))
-                .collect(),
-        ))
+        let kept = kept.map(|(key, value)| (key.clone(), value.clone()));
+        Ok(Value::map(kept))
     }),
     ("omit", &[Ty::Map], Some(Text), |args| {
         let mut entries = map(args, 0)?.entries.borrow().clone();
@@ -119,7 +117,7 @@ fn dict(args: &[Value]) -> Result<Value, String> {
         let value = pair.get(1).cloned().unwrap_or_else(|| Value::text(""));
         (Rc::from(strval(arg(pair, 0))), value)
     });
-    Ok(Value::map(pairs.collect::<Entries>()))
+    Ok(Value::map(pairs))
 }
 
 /// As mergo has it: what is empty is filled, maps are merged within, and only with `overwrite` a value takes another's place.
@@ -162,7 +160,7 @@ fn copy(value: &Value) -> Value {
             let entries = entries
                 .iter()
                 .map(|(key, value)| (key.clone(), copy(value)));
-            Value::map_of(map.elem, entries.collect())
+            Value::map_of(map.elem, entries)
         }
         other => other.clone(),
     }

@@ -277,7 +277,7 @@ impl Ty {
     pub fn take(self, value: Value) -> Result<Value, String> {
         let fits = match (self, &value) {
             (Self::Any, Value::Missing) => return Ok(Value::Nil),
-            (Self::Map, Value::Missing) => return Ok(Value::map(Default::default())),
+            (Self::Map, Value::Missing) => return Ok(Value::map([])),
             (_, Value::Missing) => return Err(format!("invalid value; expected {}", self.name())),
             (Self::Any, _)
             | (Self::Text, Value::Text(_))

@@ -1,6 +1,5 @@
 //! Sprig's strings. Where Go counts bytes, so is counted here.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::{Row, Ty, arg, bounded, int, strval, text};
@@ -272,5 +271,5 @@ fn split<'a>(content: &'a str, mark: &str, limit: Option<usize>) -> Vec<&'a str>
 fn numbered(parts: Vec<&str>) -> Value {
     let entries = parts.into_iter().enumerate();
     let entries = entries.map(|(at, part)| (Rc::from(format!("_{at}")), Value::text(part)));
-    Value::map_of(Elem::Text, entries.collect::<BTreeMap<_, _>>())
+    Value::map_of(Elem::Text, entries)
 }

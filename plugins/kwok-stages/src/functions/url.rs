@@ -1,6 +1,5 @@
 //! Sprig's URLs.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::{Row, Ty, arg, text};
@@ -60,7 +59,7 @@ fn parse(url: &str) -> Result<Value, String> {
     let entries = entries
         .into_iter()
         .map(|(key, value)| (Rc::from(key), Value::text(value)));
-    Ok(Value::map(entries.collect::<BTreeMap<_, _>>()))
+    Ok(Value::map(entries))
 }
 
 fn decoded(text: &str) -> Result<String, String> {

@@ -1,6 +1,5 @@
 //! JSON as `encoding/json` reads and writes it.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use serde_json::Value as Json;
@@ -32,7 +31,7 @@ fn read(json: &Json, number: &impl Fn(&serde_json::Number) -> Value) -> Value {
         Json::Object(entries) => {
             let entries = entries.iter();
             let entries = entries.map(|(key, item)| (Rc::from(key.as_str()), read(item, number)));
-            Value::map(entries.collect::<BTreeMap<_, _>>())
+            Value::map(entries)
         }
     }
 }
@@ -168,10 +167,11 @@ pub fn tree(value: &Value) -> Result<Json, String> {
         Value::Time(time) => Json::String(time.rfc3339()),
         Value::List(list) => Json::Array(list.items.iter().map(tree).collect::<Result<_, _>>()?),
         Value::Map(map) => {
-            let entries = map.entries.borrow();
-            let entries = entries.iter();
-            let entries = entries.map(|(key, item)| Ok((key.as_ref().to_owned(), tree(item)?)));
-            Json::Object(entries.collect::<Result<_, String>>()?)
+            let mut entries = serde_json::Map::new();
+            for (key, item) in map.entries.borrow().iter() {
+                entries.insert(key.as_ref().to_owned(), tree(item)?);
+            }
+            Json::Object(entries)
         }
     })
 }

@@ -3,26 +3,19 @@
 use std::cmp::Ordering;
 
 use serde_json::Value as Json;
-use serde_saphyr::DuplicateKeyPolicy;
 
 use super::yaml_style::{Place, scalar};
-use super::{float, json};
+use super::{float, yaml_read};
 
-/// Reads YAML. Numbers that are whole become whole, as they do on their way through Go's JSON.
+/// Reads the first document.
 ///
 /// # Errors
 /// If it is no YAML, with line and column.
 pub fn read(text: &str) -> Result<Json, String> {
-    if text.trim().is_empty() {
-        return Ok(Json::Null);
-    }
-    let options = serde_saphyr::options! {
-        legacy_octal_numbers: true,
-        duplicate_keys: DuplicateKeyPolicy::LastWins,
-    };
-    let mut value: Json = serde_saphyr::from_str_with_options(text, options).map_err(first_line)?;
-    whole(&mut value);
-    Ok(value)
+    Ok(yaml_read::read_all(text)?
+        .into_iter()
+        .next()
+        .unwrap_or_default())
 }
 
 /// Reads several documents; empty ones are left out.
@@ -30,39 +23,9 @@ pub fn read(text: &str) -> Result<Json, String> {
 /// # Errors
 /// If one is no YAML, with line and column.
 pub fn read_all(text: &str) -> Result<Vec<Json>, String> {
-    let options = serde_saphyr::options! {
-        legacy_octal_numbers: true,
-        duplicate_keys: DuplicateKeyPolicy::LastWins,
-    };
-    let values: Vec<Json> =
-        serde_saphyr::from_multiple_with_options(text, options).map_err(first_line)?;
-    let mut values: Vec<Json> = values
-        .into_iter()
-        .filter(|value| !value.is_null())
-        .collect();
-    values.iter_mut().for_each(whole);
-    Ok(values)
-}
-
-/// The parser's message has the source beneath it; the line and column in its first line are enough.
-fn first_line(error: serde_saphyr::Error) -> String {
-    let text = error.to_string();
-    let line = text.lines().next().unwrap_or_default();
-    line.trim_start_matches("error: ").to_owned()
-}
-
-fn whole(value: &mut Json) {
-    match value {
-        Json::Number(number) if number.is_f64() => {
-            let text = json::number_text(number);
-            if let Ok(number) = serde_json::from_str(&text) {
-                *value = Json::Number(number);
-            }
-        }
-        Json::Array(items) => items.iter_mut().for_each(whole),
-        Json::Object(entries) => entries.values_mut().for_each(whole),
-        _ => {}
-    }
+    let mut documents = yaml_read::read_all(text)?;
+    documents.retain(|document| !document.is_null());
+    Ok(documents)
 }
 
 /// Writes a document: keys in their order, two spaces a level, lists not indented below a key, lines folded at 80.

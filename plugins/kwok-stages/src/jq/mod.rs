@@ -17,8 +17,9 @@ use serde_json::Value as Json;
 use self::read::term;
 use crate::go::json::number_text;
 
-/// What one expression may do before it counts as endless: values passed from one filter to the next.
-const STEPS: u32 = 10_000;
+/// What one expression may do before it counts as endless: values passed from one filter to the next. One that nests with each value,
+/// like `repeat`, costs the square of it, and the fuel of a decision must last for the other stages.
+const STEPS: u32 = 2_500;
 /// The values that programs run on, and what they may spend.
 pub(crate) struct Kind;
 

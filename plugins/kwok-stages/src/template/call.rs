@@ -81,7 +81,7 @@ impl State<'_> {
     fn arg(&mut self, dot: &Value, ty: Ty, word: &Operand) -> Result<Value, Error> {
         match (word, ty) {
             (Operand::Nil, Ty::Any) => Ok(Value::Nil),
-            (Operand::Nil, Ty::Map) => Ok(Value::map(Default::default())),
+            (Operand::Nil, Ty::Map) => Ok(Value::map([])),
             (Operand::Nil, _) => Err(self.error(format!("cannot assign nil to {}", ty.name()))),
             (Operand::Bool(_), Ty::Any | Ty::Bool)
             | (Operand::Text(_), Ty::Any | Ty::Text)

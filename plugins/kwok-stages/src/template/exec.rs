@@ -74,11 +74,14 @@ impl State<'_> {
         Ok(Flow::Next)
     }
 
+    fn step(&mut self) -> Result<(), Error> {
+        let left = self.left.checked_sub(1);
+        self.left = left.ok_or_else(|| self.error(format!("more than {MOST} steps")))?;
+        Ok(())
+    }
+
     fn walk(&mut self, dot: &Value, node: &Node) -> Result<Flow, Error> {
-        self.left = self
-            .left
-            .checked_sub(1)
-            .ok_or_else(|| self.error(format!("more than {MOST} steps")))?;
+        self.step()?;
         match node {
             Node::Text(text) => self.write(text)?,
             Node::Action(pipe) => {
@@ -128,6 +131,8 @@ impl State<'_> {
         let mut any = false;
         let mut each = |state: &mut Self, key: Value, item: Value| -> Result<bool, Error> {
             any = true;
+            // A loop without a body takes time too.
+            state.step()?;
             state.bind(&branch.pipe, key, item.clone())?;
             let flow = state.walk_all(&item, &branch.list)?;
             state.variables.truncate(mark);

@@ -1,0 +1,97 @@
+//! `/openapi/v3`: the paths of each version with the parameters that clients look for. No schemas: kubectl then leaves the check of
+//! fields to the server, and `kubectl explain` says that it knows none.
+
+use serde_json::{Map, Value, json};
+
+use super::discovery::{api_version, into_map};
+use super::{Catalog, Resource};
+
+/// The document at the path below `/openapi/v3`, which is the index where nothing follows.
+pub(super) fn openapi(catalog: &Catalog, path: &[&str]) -> Option<Map<String, Value>> {
+    match *path {
+        [] => Some(index(catalog)),
+        ["api", version] => version_document(catalog, "", version),
+        ["apis", group, version] => version_document(catalog, group, version),
+        _ => None,
+    }
+}
+
+fn root(group: &str, version: &str) -> String {
+    let root = if group.is_empty() { "api" } else { "apis" };
+    format!("{root}/{}", api_version(group, version))
+}
+
+fn index(catalog: &Catalog) -> Map<String, Value> {
+    let mut paths = Map::new();
+    for (group, versions) in catalog.groups() {
+        for version in versions {
+            let root = root(group, version);
+            let url = json!({"serverRelativeURL": format!("/openapi/v3/{root}")});
+            paths.insert(root, url);
+        }
+    }
+    into_map(json!({ "paths": paths }))
+}
+
+fn version_document(catalog: &Catalog, group: &str, version: &str) -> Option<Map<String, Value>> {
+    let mut paths = Map::new();
+    for resource in catalog.in_version(group, version) {
+        let scope = if resource.namespaced {
+            "namespaces/{namespace}/"
+        } else {
+            ""
+        };
+        let collection = format!("/{}/{scope}{}", root(group, version), resource.plural);
+        let object = format!("{collection}/{{name}}");
+        let operations = [
+            (&collection, "get", "list"),
+            (&collection, "post", "create"),
+            (&collection, "delete", "deletecollection"),
+            (&object, "get", "get"),
+            (&object, "put", "update"),
+            (&object, "patch", "patch"),
+            (&object, "delete", "delete"),
+        ];
+        for (path, method, verb) in operations {
+            if resource.verbs.iter().any(|known| &**known == verb) {
+                let entry = paths.entry(path.clone()).or_insert_with(|| json!({}));
+                if let Some(entry) = entry.as_object_mut() {
+                    entry.insert(method.to_owned(), operation(resource, verb));
+                }
+            }
+        }
+    }
+    if paths.is_empty() {
+        return None;
+    }
+    Some(into_map(json!({
+        "openapi": "3.0.0",
+        "info": {"title": "Kubernetes", "version": "v1.36"},
+        "paths": paths,
+        "components": {},
+    })))
+}
+
+/// The parameters are those that `rest/query.rs` reads.
+fn operation(resource: &Resource, verb: &str) -> Value {
+    let names: &[&str] = match verb {
+        "create" | "update" | "patch" => &["dryRun", "fieldManager", "fieldValidation"],
+        "delete" => &["dryRun", "gracePeriodSeconds", "propagationPolicy"],
+        "list" | "deletecollection" => &[
+            "continue",
+            "fieldSelector",
+            "labelSelector",
+            "limit",
+            "resourceVersion",
+        ],
+        _ => &[],
+    };
+    let text = |name: &&str| json!({"name": name, "in": "query", "schema": {"type": "string"}});
+    let parameters: Vec<Value> = names.iter().map(text).collect();
+    json!({
+        "parameters": parameters,
+        "responses": {"200": {"description": "OK"}},
+        "x-kubernetes-action": verb,
+        "x-kubernetes-group-version-kind": {"group": resource.group, "version": resource.version, "kind": resource.kind},
+    })
+}

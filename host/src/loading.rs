@@ -1,0 +1,155 @@
+//! The plugins that a command line asks for, loaded in the order in which they are asked.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::args::UsageError;
+use crate::kwok::{self, Stages};
+use crate::plugin::{self, Engine, Plugin, Source};
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// Plugin files, the first asked first.
+    pub files: &'a [PathBuf],
+    /// Stock plugins, asked after those.
+    pub stock: &'a [String],
+    /// Settings by the plugin's name.
+    pub settings: &'a BTreeMap<String, Value>,
+    /// Stages, asked between the two. Only who has some pays for what interprets them.
+    pub stages: &'a Stages,
+}
+
+/// Loads all of them; a large component takes seconds to compile, so this is not for the I/O threads.
+///
+/// # Errors
+/// If one does not load, or settings are for none of them.
+pub fn load(engine: &Engine, wanted: &Wanted<'_>) -> anyhow::Result<Vec<Arc<Plugin>>> {
+    let mut plugins: Vec<Arc<Plugin>> = Vec::new();
+    for source in sources(wanted)? {
+        let plugin = load_one(engine, &source, wanted)?;
+        if let Some(twin) = plugins.iter().find(|loaded| loaded.name() == plugin.name()) {
+            anyhow::bail!(
+                "{source}: there is a plugin {} {} already; a name is taken once",
+                twin.name(),
+                twin.version()
+            );
+        }
+        plugins.push(Arc::new(plugin));
+    }
+    let unknown = wanted
+        .settings
+        .keys()
+        .find(|name| plugins.iter().all(|plugin| plugin.name() != name.as_str()));
+    if let Some(name) = unknown {
+        let names: Vec<&str> = plugins.iter().map(|plugin| plugin.name()).collect();
+        let problem = format!(
+            "no plugin is named {name:?}; loaded are {}",
+            names.join(", ")
+        );
+        return Err(usage("--settings", problem));
+    }
+    let staged = wanted.stages.kinds();
+    plugins.retain(|plugin| {
+        let kinds = &mut plugin.description().subjects.iter();
+        let is_stock = wanted.stock.iter().any(|name| name == plugin.name());
+        let replaced = is_stock
+            && plugin.name() != kwok::PLUGIN
+            && kinds.all(|subject| staged.contains(&subject.kind));
+        if replaced {
+            tracing::info!(
+                plugin = plugin.name(),
+                "not asked: there are stages for its kinds"
+            );
+        }
+        !replaced
+    });
+    Ok(plugins)
+}
+
+/// In the order in which they are asked.
+fn sources(wanted: &Wanted<'_>) -> anyhow::Result<Vec<Source>> {
+    let mut sources: Vec<Source> = Vec::new();
+    sources.extend(wanted.files.iter().cloned().map(Source::File));
+    if !wanted.stages.is_empty() {
+        if wanted.settings.contains_key(kwok::PLUGIN) {
+            let problem = format!(
+                "{} takes its stages from --config here; put all stages into one of the two",
+                kwok::PLUGIN
+            );
+            return Err(usage("--settings", problem));
+        }
+        sources.push(Source::Stock(kwok::PLUGIN));
+    }
+    for name in wanted.stock {
+        let Some(known) = plugin::stock().iter().find(|known| name == *known) else {
+            let problem = format!(
+                "there is no stock plugin {name:?}; there are {}",
+                plugin::stock().join(", ")
+            );
+            return Err(usage("--stock-plugins", problem));
+        };
+        if !sources.contains(&Source::Stock(known)) {
+            sources.push(Source::Stock(known));
+        }
+    }
+    Ok(sources)
+}
+
+/// A plugin's settings go by its own name, which a file only tells once it is loaded; its file's name counts until then.
+fn load_one(engine: &Engine, source: &Source, wanted: &Wanted<'_>) -> anyhow::Result<Plugin> {
+    let guess = match source {
+        Source::Stock(name) => (*name).to_owned(),
+        Source::File(path) => path
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default(),
+        Source::Bytes { name, .. } => name.clone(),
+    };
+    let guess = guess.split('.').next().unwrap_or_default();
+    let settings = |name: &str| {
+        if *source == Source::Stock(kwok::PLUGIN) && !wanted.stages.is_empty() {
+            return wanted.stages.settings();
+        }
+        wanted
+            .settings
+            .get(name)
+            .cloned()
+            .unwrap_or_else(|| json!({}))
+    };
+    let given: Value = settings(guess);
+    let mut plugin = Plugin::load(engine, source, &given)?;
+    let own = settings(plugin.name());
+    if own != given {
+        plugin = Plugin::load(engine, source, &own)?;
+    }
+    tracing::info!(plugin = plugin.name(), version = plugin.version(), digest = plugin.digest(), source = %source,
+        isolation = %plugin.isolation(), "plugin loaded");
+    tell_problems(&plugin, wanted.stages);
+    Ok(plugin)
+}
+
+/// What the plugin left out: of stages by their files, else by the place in the settings.
+fn tell_problems(plugin: &Plugin, stages: &Stages) {
+    if plugin.name() == kwok::PLUGIN && !stages.is_empty() {
+        for problem in stages.problems(plugin.description()) {
+            tracing::warn!(plugin = plugin.name(), "stage left out: {problem}");
+        }
+        return;
+    }
+    for problem in &plugin.description().problems {
+        tracing::warn!(
+            plugin = plugin.name(),
+            path = problem.path,
+            message = problem.message,
+            "left out by the plugin"
+        );
+    }
+}
+
+fn usage(flag: &'static str, problem: String) -> anyhow::Error {
+    UsageError { flag, problem }.into()
+}

@@ -1,0 +1,187 @@
+//! The hosts of a world: started, crashed, stopped, and started anew, on clocks that are wrong.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use prometheus_client::registry::Registry;
+use serde_json::{Value, json};
+use stagewright::args::HostConfig;
+use stagewright::client::{Requests, in_process};
+use stagewright::clock::Clock;
+use stagewright::host::{Host, HostParts};
+use stagewright::observe::Metrics;
+use stagewright::plugin::{Engine, Limits, Plugin, Source};
+use stagewright_core::claims::Selection;
+use stagewright_core::selector::Selector;
+use stagewright_core::time::Time;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::dice::Dice;
+use super::ledger::Tap;
+use super::plan::{End, HostPlan, Life, Profile};
+use super::views::Views;
+use super::wire::{Trouble, Wire};
+
+/// The label of the nodes that hosts select, and the one of those that all of them do.
+pub const LABEL: &str = "managed";
+/// See [`LABEL`].
+pub const SHARED: &str = "shared";
+/// Time enough to send what is under way.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// The stock plugins, loaded once in the process.
+pub struct Plugins {
+    node: Arc<Plugin>,
+    fast: Arc<Plugin>,
+    general: Arc<Plugin>,
+}
+
+/// A host and all that it stands on.
+pub struct Keeper {
+    /// Its number.
+    pub number: usize,
+    /// What becomes of it.
+    pub plan: HostPlan,
+    /// The server.
+    pub tap: Tap,
+    /// What is wrong with the way there.
+    pub trouble: Trouble,
+    /// When the world began, on the server's clock.
+    pub start: Time,
+    /// The same on tokio's.
+    pub began: Instant,
+    /// Where to look into it.
+    pub views: Views,
+    /// The plugins; none: the stock ones, as the life says.
+    pub plugins: Option<Vec<Arc<Plugin>>>,
+}
+
+// === impl Plugins ===
+
+impl Plugins {
+    /// The process's.
+    ///
+    /// # Errors
+    /// If they cannot be loaded.
+    pub fn get() -> Result<&'static Self> {
+        static PLUGINS: OnceLock<Result<Plugins, String>> = OnceLock::new();
+        let loaded = PLUGINS.get_or_init(|| Self::load().map_err(|error| format!("{error:#}")));
+        loaded.as_ref().map_err(|error| anyhow::anyhow!("{error}"))
+    }
+
+    fn load() -> Result<Self> {
+        let stock = |name: &'static str, settings: Value| -> Result<Arc<Plugin>> {
+            let plugin = Plugin::load(engine()?, &Source::Stock(name), &settings);
+            Ok(Arc::new(plugin.with_context(|| format!("load {name}"))?))
+        };
+        Ok(Self {
+            node: stock("node", json!({"heartbeat": "30s"}))?,
+            fast: stock("pod", json!({}))?,
+            general: stock("pod", json!({"profile": "general"}))?,
+        })
+    }
+
+    fn of(&self, profile: Profile) -> Vec<Arc<Plugin>> {
+        let pod = match profile {
+            Profile::Fast => &self.fast,
+            Profile::General => &self.general,
+        };
+        vec![Arc::clone(&self.node), Arc::clone(pod)]
+    }
+}
+
+/// The process's engine.
+///
+/// # Errors
+/// If the machine does not give the address space.
+pub fn engine() -> Result<&'static Engine> {
+    static ENGINE: OnceLock<Result<Engine, String>> = OnceLock::new();
+    let engine =
+        ENGINE.get_or_init(|| Engine::new(Limits::default()).map_err(|error| error.to_string()));
+    engine.as_ref().map_err(|error| anyhow::anyhow!("{error}"))
+}
+
+// === impl Keeper ===
+
+impl Keeper {
+    /// All lives of the host.
+    ///
+    /// # Errors
+    /// If it cannot be put together.
+    pub async fn keep(self, mut dice: Dice) -> Result<()> {
+        for (number, life) in self.plan.lives.iter().enumerate() {
+            sleep_until(self.began + life.from).await;
+            let host = self.host(number, *life, &mut dice)?;
+            self.views.set(self.number, host.view());
+            let stop = CancellationToken::new();
+            let (listed, _all_listed) = oneshot::channel();
+            let mut run = Box::pin(host.run(stop.clone(), listed));
+            let end = async {
+                match life.until {
+                    None => std::future::pending().await,
+                    Some(End::Crash(at)) => sleep_until(self.began + at).await,
+                    Some(End::Stop(at)) => {
+                        sleep_until(self.began + at).await;
+                        stop.cancel();
+                        // It stops by itself; this is for one that does not.
+                        sleep_until(self.began + at + GRACE * 3).await;
+                        self.tap.blame(
+                            "NotStopped",
+                            "",
+                            format!("{} is still there", self.plan.name),
+                        );
+                    }
+                }
+            };
+            tokio::select! {
+                biased;
+                ran = &mut run => ran?,
+                () = end => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn host(&self, number: usize, life: Life, dice: &mut Dice) -> Result<Host> {
+        let passed = i64::try_from(life.from.as_millis()).unwrap_or(0);
+        let time = Time(self.start.0 + passed + self.plan.skew);
+        let seed = u32::try_from(dice.throw() >> 32).unwrap_or(0);
+        let clock = Clock::on_tokio(time, seed);
+        let named = (self.number, self.plan.name.as_str());
+        let wire = Wire::new(self.tap.clone(), named, self.trouble, dice.child());
+        let plugins = match &self.plugins {
+            Some(plugins) => plugins.clone(),
+            None => Plugins::get()?.of(life.profile),
+        };
+        Ok(Host::new(HostParts {
+            client: in_process(wire, &clock, &Requests::default()),
+            clock,
+            plugins,
+            metrics: Arc::new(Metrics::register(&mut Registry::default())),
+            identity: format!("stagewright-{}-{number}", self.plan.name),
+            config: self.config()?,
+        }))
+    }
+
+    fn config(&self) -> Result<HostConfig> {
+        let label = if self.plan.selects_all { LABEL } else { SHARED };
+        let selector = Selector::parse(&format!("{label}=yes"));
+        Ok(HostConfig {
+            selection: Selection::Labels(selector.context("a selector")?),
+            lease_duration: self.plan.leases,
+            allow_impersonation: false,
+            seed: 7,
+            cidrs: vec!["10.0.0.0/16".parse()?],
+            node_ips: vec!["10.1.0.1".parse()?],
+            node_port: 10_250,
+            dry_run: false,
+            decide_threads: 0,
+            max_writes_in_flight: self.plan.writes,
+            request_timeout: Duration::from_secs(10),
+            shutdown_grace: GRACE,
+        })
+    }
+}
