@@ -53,11 +53,11 @@ fn groups(core: &Value, aggregated: &Value) -> Result<Vec<GroupVersion>> {
         version: "v1".to_owned(),
         resources: core_resources(core)?,
     }];
-    for group in list(&aggregated["items"]) {
-        let name = text(&group["metadata"]["name"])?;
-        for version in list(&group["versions"]) {
-            let number = text(&version["version"])?;
-            let resources = list(&version["resources"])
+    for group in list(at(aggregated, "items")) {
+        let name = text(at(at(group, "metadata"), "name"))?;
+        for version in list(at(group, "versions")) {
+            let number = text(at(version, "version"))?;
+            let resources = list(at(version, "resources"))
                 .map(resource)
                 .collect::<Result<_>>()?;
             all.push(GroupVersion {
@@ -86,33 +86,33 @@ fn is_stored(resource: &Value) -> bool {
     resource.get("verbs").is_none()
         || ["create", "get"]
             .iter()
-            .all(|verb| list(&resource["verbs"]).any(|known| known == verb))
+            .all(|verb| list(at(resource, "verbs")).any(|known| known == verb))
 }
 
 /// The core group is not in the aggregated document; its own has subresources as entries beside their resources.
 fn core_resources(document: &Value) -> Result<Vec<Value>> {
     let mut resources: Vec<Value> = Vec::new();
     for entry in list(&document["resources"]) {
-        let name = text(&entry["name"])?;
-        let scope = if entry["namespaced"] == true {
+        let name = text(at(entry, "name"))?;
+        let scope = if at(entry, "namespaced") == true {
             "Namespaced"
         } else {
             "Cluster"
         };
         let kind = json!({
-            "group": entry["group"].as_str().unwrap_or_default(),
-            "version": entry["version"].as_str().unwrap_or_default(),
-            "kind": entry["kind"],
+            "group": at(entry, "group").as_str().unwrap_or_default(),
+            "version": at(entry, "version").as_str().unwrap_or_default(),
+            "kind": at(entry, "kind"),
         });
         match name.split_once('/') {
             None => resources.push(json!({
                 "resource": name,
                 "responseKind": kind,
                 "scope": scope,
-                "singularResource": entry["singularName"],
-                "shortNames": entry["shortNames"],
-                "categories": entry["categories"],
-                "verbs": entry["verbs"],
+                "singularResource": at(entry, "singularName"),
+                "shortNames": at(entry, "shortNames"),
+                "categories": at(entry, "categories"),
+                "verbs": at(entry, "verbs"),
                 "subresources": [],
             })),
             Some((parent, subresource)) => {
@@ -125,7 +125,7 @@ fn core_resources(document: &Value) -> Result<Vec<Value>> {
                 known.push(json!({
                     "subresource": subresource,
                     "responseKind": kind,
-                    "verbs": entry["verbs"],
+                    "verbs": at(entry, "verbs"),
                 }));
             }
         }
@@ -136,22 +136,25 @@ fn core_resources(document: &Value) -> Result<Vec<Value>> {
 /// An entry of the table: nothing in it that can be told from the rest.
 fn resource(entry: &Value) -> Result<Value> {
     let mut row = Map::new();
-    row.insert("resource".to_owned(), entry["resource"].clone());
-    row.insert("kind".to_owned(), entry["responseKind"]["kind"].clone());
-    row.insert("singular".to_owned(), entry["singularResource"].clone());
+    row.insert("resource".to_owned(), at(entry, "resource").clone());
+    row.insert(
+        "kind".to_owned(),
+        at(at(entry, "responseKind"), "kind").clone(),
+    );
+    row.insert("singular".to_owned(), at(entry, "singularResource").clone());
     row.insert(
         "namespaced".to_owned(),
-        json!(entry["scope"] == "Namespaced"),
+        json!(at(entry, "scope") == "Namespaced"),
     );
     for (field, from) in [("short", "shortNames"), ("categories", "categories")] {
-        if list(&entry[from]).next().is_some() {
-            row.insert(field.to_owned(), entry[from].clone());
+        if list(at(entry, from)).next().is_some() {
+            row.insert(field.to_owned(), at(entry, from).clone());
         }
     }
-    if !list(&entry["verbs"]).eq(VERBS.iter()) {
-        row.insert("verbs".to_owned(), entry["verbs"].clone());
+    if !list(at(entry, "verbs")).eq(VERBS.iter()) {
+        row.insert("verbs".to_owned(), at(entry, "verbs").clone());
     }
-    let subresources: Vec<Value> = list(&entry["subresources"]).map(subresource).collect();
+    let subresources: Vec<Value> = list(at(entry, "subresources")).map(subresource).collect();
     if !subresources.is_empty() {
         row.insert("subresources".to_owned(), json!(subresources));
     }
@@ -160,13 +163,16 @@ fn resource(entry: &Value) -> Result<Value> {
 
 fn subresource(entry: &Value) -> Value {
     let mut row = Map::new();
-    row.insert("name".to_owned(), entry["subresource"].clone());
+    row.insert("name".to_owned(), at(entry, "subresource").clone());
     for field in ["group", "version", "kind"] {
-        if entry["responseKind"][field] != "" {
-            row.insert(field.to_owned(), entry["responseKind"][field].clone());
+        if at(at(entry, "responseKind"), field) != "" {
+            row.insert(
+                field.to_owned(),
+                at(at(entry, "responseKind"), field).clone(),
+            );
         }
     }
-    row.insert("verbs".to_owned(), entry["verbs"].clone());
+    row.insert("verbs".to_owned(), at(entry, "verbs").clone());
     Value::Object(row)
 }
 
@@ -201,4 +207,9 @@ fn render(version: &str, groups: &[GroupVersion]) -> Result<String> {
         serde_json::to_string(version)?,
         lines.join(",\n")
     ))
+}
+
+/// A field of an object; null where there is none.
+fn at<'a>(value: &'a Value, field: &str) -> &'a Value {
+    value.get(field).unwrap_or(&Value::Null)
 }

@@ -1,5 +1,11 @@
 //! The server as its clients see it: requests through the service without a socket, and through a port.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 mod discovery;
 mod objects;
 mod serving;
