@@ -70,6 +70,18 @@ impl Users {
         self.send(Method::POST, "/api/v1/nodes", JSON, &node);
     }
 
+    /// Creates a ConfigMap that is at its beginning.
+    pub fn config_map(&mut self, name: &str) {
+        let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "default"},
+            "data": {"phase": "Queued"}});
+        self.send(
+            Method::POST,
+            "/api/v1/namespaces/default/configmaps",
+            JSON,
+            &map,
+        );
+    }
+
     /// A kubelet's lease on a node, for a long time.
     pub fn kubelet(&mut self, node: &str, now: &str) {
         let lease = json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
