@@ -39,7 +39,7 @@ fn log() {
             log_level: Some(log_level),
             verbose: 0,
         };
-        stagewright::logging::init(&arguments, "warn", std::io::stderr).unwrap();
+        stagewright::logging::init(&arguments, "info", std::io::stderr).unwrap();
     }
 }
 
@@ -91,7 +91,7 @@ fn a_seed_gives_the_same_world_each_time() {
                 ..Options::default()
             };
             let [first, second] = [(); 2].map(|()| run(seed, &options).unwrap());
-            assert!(first.transitions > 10, "{first}");
+            assert!(first.transitions > 5, "{first}");
             assert_eq!(first, second, "seed {seed}");
         }
     }

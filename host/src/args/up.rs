@@ -14,6 +14,8 @@ use super::{
 
 /// As fast as time may go: beyond that, leases and heartbeats are all that happens.
 const FASTEST: f64 = 1_000.0;
+/// So slow that a second takes a quarter of an hour.
+const SLOWEST: f64 = 0.001;
 
 /// `stagewright up`.
 #[derive(Debug, Clone, Args)]
@@ -238,12 +240,12 @@ impl UpConfig {
 }
 
 fn speed(scale: f64) -> Result<f64, UsageError> {
-    if scale.is_finite() && scale >= 0.001 && scale <= FASTEST {
+    if (SLOWEST..=FASTEST).contains(&scale) {
         return Ok(scale);
     }
     Err(UsageError {
         flag: "--time-scale",
-        problem: format!("{scale} is not between 0.001 and {FASTEST}; 10 is ten times as fast"),
+        problem: format!("{scale} is not between {SLOWEST} and {FASTEST}; 10 is ten times as fast"),
     })
 }
 

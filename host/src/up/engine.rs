@@ -1,5 +1,6 @@
 //! The host beside the server, its load, and the wait for both to come to rest.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,6 +9,7 @@ use anyhow::{Context as _, anyhow, bail};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -28,15 +30,19 @@ use crate::lease;
 use crate::observe::Metrics;
 use crate::run;
 
-/// The table looks so far back.
+/// The only failure of a host.
+const NO_THREADS: &str = "the threads that ask plugins cannot be started";
+/// The table looks so many readings back.
 const LOOK_BACK: usize = 4;
 
-/// The host's surroundings.
-struct Observed {
+/// A host that runs, and what it is seen by.
+struct Engine {
     registry: Arc<Registry>,
-    metrics: Arc<Metrics>,
-    requests: Requests,
-    readiness: Readiness,
+    /// Where health, metrics and `explain` are served.
+    admin: String,
+    halt: CancellationToken,
+    living: JoinHandle<io::Result<()>>,
+    _answering: AbortOnDropHandle<()>,
 }
 
 /// Runs the host until `stop`, or until everything is settled if that is the end.
@@ -52,62 +58,27 @@ pub(super) async fn run(
 ) -> anyhow::Result<()> {
     let paths = config.manifests.clone();
     let manifests = tokio::task::spawn_blocking(move || manifests::read(&paths)).await??;
-    let observed = Observed::new();
-    let synced = observed.readiness.latch("caches");
-    let listener = bind(config.server_address, config.server_address_given).await?;
-    let address = format!("http://{}", listener.local_addr()?);
-    let plugins = run::load(&config.plugins).await?;
-    screen.say(&format!(
-        "serving {}; {} plugins loaded",
-        served.url,
-        plugins.len()
-    ));
-    let host = Host::new(HostParts {
-        client: client::in_process(served.api.clone(), &served.clock, &observed.requests),
-        clock: served.clock.clone(),
-        plugins,
-        metrics: Arc::clone(&observed.metrics),
-        identity: lease::identity(),
-        config: config.host.clone(),
-    });
-    let admin = Admin::new(observed.readiness, Arc::clone(&observed.registry));
-    admin.set_view(host.view());
-    let halt = CancellationToken::new();
-    let answering = AbortOnDropHandle::new(tokio::spawn(admin.serve(listener, halt.clone())));
-    let (listed, all_listed) = oneshot::channel();
-    let mut living = tokio::spawn(host.run(halt.clone(), listed));
-    let ready = async {
-        let _ = all_listed.await;
-        drop(synced);
-        std::future::pending::<()>().await;
-    };
-
+    let mut engine = Engine::start(&config, served).await?;
+    screen.say(&format!("serving {}", served.url));
     let user = User::new(&served.api);
     let (told, counts) = watch::channel(Counts::default());
-    let counting =
-        AbortOnDropHandle::new(tokio::spawn(binder::run(user.clone(), config.binder, told)));
+    let counting = binder::run(user.clone(), config.binder, told);
+    let _counting = AbortOnDropHandle::new(tokio::spawn(counting));
     let nodes = config.nodes.iter().map(|shape| shape.count).sum();
     let load = Load {
         shapes: config.nodes,
         pods: config.pods,
         manifests,
     };
-    let loading = tokio::spawn(load.create(user));
+    let loading = AbortOnDropHandle::new(tokio::spawn(load.create(user)));
+    let (registry, admin) = (Arc::clone(&engine.registry), engine.admin.clone());
     let life = async {
-        let settled = settle(
-            AbortOnDropHandle::new(loading),
-            counts.clone(),
-            (started, nodes),
-            config.settle,
-        )
-        .await?;
-        let reading = Reading::take(&observed.registry);
+        let settled = settle(loading, counts.clone(), (started, nodes), config.settle).await?;
+        let reading = Reading::take(&registry);
         screen.say(&summary::milestone(&settled, &reading));
-        screen.print(&summary::settled(
-            served, &address, &settled, &reading, speed,
-        ))?;
+        screen.print(&summary::settled(served, &admin, &settled, &reading, speed))?;
         if config.settle.is_none() {
-            screen.hint(&summary::look_around(served, Some(&address)));
+            screen.hint(&summary::look_around(served, Some(&admin)));
             std::future::pending::<()>().await;
         }
         anyhow::Ok(())
@@ -119,34 +90,60 @@ pub(super) async fn run(
             None => Ok(()),
         },
         ended = life => ended,
-        ended = &mut living => return ended?.context("the threads that ask plugins cannot be started"),
-        () = show(screen, &counts, &observed.registry, speed) => Ok(()),
-        () = ready => Ok(()),
+        ended = &mut engine.living => return ended?.context(NO_THREADS),
+        () = show(screen, &counts, &registry, speed) => Ok(()),
     };
     screen.clear();
-    halt.cancel();
-    drop((counting, answering));
-    // It has a limit of its own for what is under way.
-    let stopped = living.await?;
-    ended.and(stopped.context("the controller's end"))
+    let stopped = engine.stop().await;
+    ended.and(stopped)
 }
 
-// === impl Observed ===
+// === impl Engine ===
 
-impl Observed {
-    fn new() -> Self {
+impl Engine {
+    /// Starts the host on the server, and the port that tells of it.
+    async fn start(config: &EngineConfig, served: &Served) -> anyhow::Result<Self> {
         let mut registry = Registry::default();
         Metrics::register_process(&mut registry);
         let own = registry.sub_registry_with_prefix("stagewright");
         let metrics = Arc::new(Metrics::register(own));
         let requests = Requests::default();
         requests.register(own);
-        Self {
-            registry: Arc::new(registry),
+        let registry = Arc::new(registry);
+        let readiness = Readiness::default();
+        let synced = readiness.latch("caches");
+        let listener = bind(config.server_address, config.server_address_given).await?;
+        let address = listener.local_addr()?;
+        let host = Host::new(HostParts {
+            client: client::in_process(served.api.clone(), &served.clock, &requests),
+            clock: served.clock.clone(),
+            plugins: run::load(&config.plugins).await?,
             metrics,
-            requests,
-            readiness: Readiness::default(),
-        }
+            identity: lease::identity(),
+            config: config.host.clone(),
+        });
+        let admin = Admin::new(readiness, Arc::clone(&registry));
+        admin.set_view(host.view());
+        let halt = CancellationToken::new();
+        let answering = tokio::spawn(admin.serve(listener, halt.clone()));
+        let (listed, all_listed) = oneshot::channel();
+        tokio::spawn(async move {
+            let _ = all_listed.await;
+            drop(synced);
+        });
+        Ok(Self {
+            registry,
+            admin: format!("http://{address}"),
+            living: tokio::spawn(host.run(halt.clone(), listed)),
+            halt,
+            _answering: AbortOnDropHandle::new(answering),
+        })
+    }
+
+    /// Lets what is under way end; the host has a limit of its own for that.
+    async fn stop(self) -> anyhow::Result<()> {
+        self.halt.cancel();
+        self.living.await?.context(NO_THREADS)
     }
 }
 

@@ -85,7 +85,7 @@ impl Load {
 }
 
 async fn pause(done: usize) {
-    if done % AT_ONCE == 0 {
+    if done.is_multiple_of(AT_ONCE) {
         tokio::task::yield_now().await;
     }
 }

@@ -101,12 +101,12 @@ impl Users {
             (_, None) => self.create(&name),
             (0..=15, Some(pod)) => self.delete(&pod),
             (16..=27, Some(pod)) => self.replace(&pod),
-            (28..=59, Some(pod)) => self.touch(&pod),
-            (60..=63, Some(pod)) => self.status(
+            (28..=49, Some(pod)) => self.touch(&pod),
+            (50..=54, Some(pod)) => self.status(
                 &pod,
                 &json!({"status": {"phase": "Failed", "reason": "Evicted"}}),
             ),
-            (64..=69, Some(pod)) => self.bind(&pod),
+            (55..=66, Some(pod)) => self.bind(&pod),
             (_, Some(pod)) => self.release(&pod),
         }
     }

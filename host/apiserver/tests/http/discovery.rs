@@ -136,7 +136,7 @@ fn resources_have_their_names_and_verbs() {
     for path in [
         "/apis/nobody.example",
         "/apis/apps/v2",
-        "/openapi/v3",
+        "/openapi/v3/apis/apps/v2",
         "/openapi/v2",
     ] {
         let response = server.send("GET", path, "", &Value::Null);
