@@ -9,10 +9,16 @@
     reason = "a test fails by panicking"
 )]
 
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
+use serde_json::{Value, json};
 use stagewright::args::{LogArgs, LogFormat};
-use stagewright_tests::simulator::{Options, Scale, run, run_all};
+use stagewright::plugin::{Plugin, Source};
+use stagewright_tests::simulator::{Options, Outcome, Scale, engine, run, run_all};
+use stagewright_tests::watcher::DeclaredOrder;
 
 /// Worlds that a usual run looks at.
 const SEEDS: u64 = 100;
@@ -89,4 +95,103 @@ fn a_seed_gives_the_same_world_each_time() {
             assert_eq!(first, second, "seed {seed}");
         }
     }
+}
+
+/// Worlds in which a mutation must be found.
+const MUTANTS: std::ops::Range<u64> = 0..1_000;
+
+/// Rules that a write which is held up by nothing breaks.
+const ORDER: &[&str] = &[
+    "PhaseBackward",
+    "TerminalLeft",
+    "ContainerBackward",
+    "ContainerLost",
+    "RestartCountFell",
+    "SetOnceChanged",
+    "TimeFell",
+];
+
+/// The world in which the mutation is found.
+fn found(what: &str, options: &Options) -> Outcome {
+    let sums = run_all(MUTANTS, options).unwrap();
+    let outcome = sums.failed;
+    let outcome =
+        outcome.unwrap_or_else(|| panic!("{what}: nothing found in {} worlds", sums.worlds));
+    let first = outcome.violations.first();
+    println!(
+        "{what}: found in seed {} after {} worlds: {}",
+        outcome.seed,
+        sums.worlds,
+        first.map(ToString::to_string).unwrap_or_default()
+    );
+    outcome
+}
+
+#[test]
+fn without_resource_versions_a_stale_write_moves_a_pod_backward() {
+    let options = Options {
+        strip: &["resourceVersion"],
+        rules: ORDER,
+        ..Options::default()
+    };
+    found("without resourceVersion", &options);
+}
+
+#[test]
+fn without_any_precondition_a_write_lands_on_another_pod_of_the_name() {
+    let options = Options {
+        strip: &["uid", "resourceVersion"],
+        rules: &["WrongUid"],
+        ..Options::default()
+    };
+    found("without uid and resourceVersion", &options);
+}
+
+/// The order of ConfigMaps that the wandering plugin declares, or not, and by which it is judged.
+const PHASES: [(&str, &[&str]); 4] = [
+    ("Queued", &["Started"]),
+    ("Started", &["Done"]),
+    ("Done", &["Filed"]),
+    ("Filed", &[]),
+];
+
+/// A plugin that goes anywhere, and what is said of its order.
+fn wanderer(declares: bool) -> Options {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("guests/hostile/Cargo.toml");
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("guests");
+    let bytes = stagewright_plugin_build::component(&manifest, &target).unwrap();
+    let declared = json!({"path": "/data/phase", "initial": "Queued", "phases": PHASES.into_iter().collect::<BTreeMap<_, _>>()});
+    let settings =
+        json!({"behave": "play-wander", "order": if declares { declared } else { Value::Null }});
+    let source = Source::Bytes {
+        name: "wanderer".to_owned(),
+        bytes,
+    };
+    let plugin = Plugin::load(engine().unwrap(), &source, &settings).unwrap();
+    let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+    let order = DeclaredOrder {
+        phase: "/data/phase".to_owned(),
+        initial: "Queued".to_owned(),
+        next: PHASES
+            .iter()
+            .map(|(phase, next)| ((*phase).to_owned(), names(next)))
+            .collect(),
+        ..DeclaredOrder::default()
+    };
+    Options {
+        own: Some((Arc::new(plugin), order)),
+        ..Options::default()
+    }
+}
+
+/// The guard cannot be taken out; but what it has no order for it lets pass, and the same plugin then does what the guard is there
+/// against. So of the three layers it alone is what holds the plugin.
+#[test]
+fn without_an_order_to_guard_a_plugin_moves_its_objects_backward() {
+    found("without the guard", &wanderer(false));
+    let guarded = run_all(0..40, &wanderer(true)).unwrap();
+    if let Some(outcome) = guarded.failed {
+        panic!("{outcome}");
+    }
+    assert!(guarded.transitions > 40, "{guarded:?}");
 }

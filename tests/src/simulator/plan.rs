@@ -110,7 +110,7 @@ impl Plan {
         Self {
             hosts: hosts.collect(),
             nodes: nodes(dice, small),
-            pods: dice.number(5..=if small { 10 } else { 20 }),
+            pods: dice.number(5..=if small { 10 } else { 30 }),
             busy,
             trouble: if small { 0 } else { dice.pick(&[0, 5, 10, 30]) },
             history: dice.pick(&[40, 200, 10_000]),
@@ -172,7 +172,7 @@ impl HostPlan {
         } else {
             lives(dice, busy)
         };
-        let leases = dice.pick(&[0, 10, 40]);
+        let leases = dice.pick(&[0, 10, 40, 40]);
         Self {
             name: format!("host-{number}"),
             selects_all: number == 0 || dice.permille(500),

@@ -70,6 +70,18 @@ impl Users {
         self.send(Method::POST, "/api/v1/nodes", JSON, &node);
     }
 
+    /// Creates a ConfigMap that is at its beginning.
+    pub fn config_map(&mut self, name: &str) {
+        let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "default"},
+            "data": {"phase": "Queued"}});
+        self.send(
+            Method::POST,
+            "/api/v1/namespaces/default/configmaps",
+            JSON,
+            &map,
+        );
+    }
+
     /// A kubelet's lease on a node, for a long time.
     pub fn kubelet(&mut self, node: &str, now: &str) {
         let lease = json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
@@ -89,12 +101,12 @@ impl Users {
             (_, None) => self.create(&name),
             (0..=15, Some(pod)) => self.delete(&pod),
             (16..=27, Some(pod)) => self.replace(&pod),
-            (28..=59, Some(pod)) => self.touch(&pod),
-            (60..=63, Some(pod)) => self.status(
+            (28..=49, Some(pod)) => self.touch(&pod),
+            (50..=54, Some(pod)) => self.status(
                 &pod,
                 &json!({"status": {"phase": "Failed", "reason": "Evicted"}}),
             ),
-            (64..=69, Some(pod)) => self.bind(&pod),
+            (55..=66, Some(pod)) => self.bind(&pod),
             (_, Some(pod)) => self.release(&pod),
         }
     }

@@ -29,6 +29,9 @@ static BEHAVE: Mutex<String> = Mutex::new(String::new());
 static CALLS: AtomicU32 = AtomicU32::new(0);
 
 const MIB: usize = 1 << 20;
+/// Where it wanders, and how often.
+const PHASES: [&str; 4] = ["Queued", "Started", "Done", "Filed"];
+const STEPS: u64 = 12;
 
 impl Guest for Hostile {
     fn configure(settings: String) -> Result<String, String> {
@@ -41,7 +44,10 @@ impl Guest for Hostile {
         if let Ok(mut stored) = BEHAVE.lock() {
             stored.clone_from(&behave);
         }
-        let mut description = describe();
+        let mut description = match settings.get("order") {
+            Some(order) => wanderer(order),
+            None => describe(),
+        };
         match behave.as_str() {
             "configure-endless-loop" => endless_loop(),
             "configure-panic" => panic!("as configured"),
@@ -82,19 +88,37 @@ impl Guest for Hostile {
             _ => {}
         }
         let object: Value = serde_json::from_str(&object).map_err(|error| error.to_string())?;
+        if behave() == "play-wander" {
+            return Ok(match steps(&object) {
+                0..STEPS => stage("run", ctx.since_ms),
+                _ => Answer::Idle("wandered enough".to_owned()),
+            });
+        }
         match object.pointer("/status/phase").and_then(Value::as_str) {
             None | Some("Pending") => Ok(stage("run", ctx.since_ms + 1000.0)),
             Some(phase) => Ok(Answer::Idle(format!("nothing to do when {phase}"))),
         }
     }
 
-    fn play(_stage: String, _object: String, _ctx: Context) -> Result<Vec<Effect>, String> {
+    fn play(_stage: String, object: String, ctx: Context) -> Result<Vec<Effect>, String> {
         let running = json!({"status": {"phase": "Running"}}).to_string();
         Ok(match behave().as_str() {
             "play-endless-loop" => endless_loop(),
             "play-panic" => panic!("as configured"),
             "play-memory-bomb" => memory_bomb(),
             "play-error" => return Err("cannot play".to_owned()),
+            "play-wander" => {
+                let object: Value =
+                    serde_json::from_str(&object).map_err(|error| error.to_string())?;
+                let steps = steps(&object) + 1;
+                // Wherever the second hand points.
+                let phase = PHASES
+                    .get((ctx.now_ms / 1000.0) as usize % PHASES.len())
+                    .copied();
+                vec![main(
+                    &json!({"data": {"phase": phase, "steps": steps.to_string()}}),
+                )]
+            }
             "play-invalid-json" => vec![merge("{not json".to_owned())],
             "play-deep-json" => vec![merge("[".repeat(100_000))],
             "play-huge-body" => vec![merge(format!("\"{}\"", "x".repeat(2 * MIB)))],
@@ -120,6 +144,22 @@ fn describe() -> Value {
         "stages": ["run"],
         "subjects": [{"kind": "v1/Pod", "reads": ["/status/phase"], "writes": ["/status"]}],
     })
+}
+
+/// Of ConfigMaps, which have no order but the one that is declared; `null` declares none.
+fn wanderer(order: &Value) -> Value {
+    let mut subject = json!({"kind": "v1/ConfigMap", "reads": ["/data"], "playReads": ["/data"], "writes": ["/data"]});
+    if !order.is_null() {
+        set(&mut subject, "order", order.clone());
+    }
+    let mut description = describe();
+    set(&mut description, "subjects", json!([subject]));
+    description
+}
+
+fn steps(object: &Value) -> u64 {
+    let steps = object.pointer("/data/steps").and_then(Value::as_str);
+    steps.and_then(|steps| steps.parse().ok()).unwrap_or(0)
 }
 
 fn set(object: &mut Value, key: &str, value: Value) {
