@@ -1,33 +1,18 @@
 //! The plugins that a command line asks for, loaded in the order in which they are asked.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::args::UsageError;
+use crate::args::{PluginConfig, UsageError};
 use crate::kwok::{self, Stages};
 use crate::plugin::{self, Engine, Plugin, Source};
-
-/// What is asked for.
-#[derive(Debug, Clone, Copy)]
-pub struct Wanted<'a> {
-    /// Plugin files, the first asked first.
-    pub files: &'a [PathBuf],
-    /// Stock plugins, asked after those.
-    pub stock: &'a [String],
-    /// Settings by the plugin's name.
-    pub settings: &'a BTreeMap<String, Value>,
-    /// Stages, asked between the two. Only who has some pays for what interprets them.
-    pub stages: &'a Stages,
-}
 
 /// Loads all of them; a large component takes seconds to compile, so this is not for the I/O threads.
 ///
 /// # Errors
 /// If one does not load, or settings are for none of them.
-pub fn load(engine: &Engine, wanted: &Wanted<'_>) -> anyhow::Result<Vec<Arc<Plugin>>> {
+pub fn load(engine: &Engine, wanted: &PluginConfig) -> anyhow::Result<Vec<Arc<Plugin>>> {
     let mut plugins: Vec<Arc<Plugin>> = Vec::new();
     for source in sources(wanted)? {
         let plugin = load_one(engine, &source, wanted)?;
@@ -52,7 +37,7 @@ pub fn load(engine: &Engine, wanted: &Wanted<'_>) -> anyhow::Result<Vec<Arc<Plug
         );
         return Err(usage("--settings", problem));
     }
-    let staged = wanted.stages.kinds();
+    let staged = wanted.kwok.stages.kinds();
     plugins.retain(|plugin| {
         let kinds = &mut plugin.description().subjects.iter();
         let is_stock = wanted.stock.iter().any(|name| name == plugin.name());
@@ -71,10 +56,10 @@ pub fn load(engine: &Engine, wanted: &Wanted<'_>) -> anyhow::Result<Vec<Arc<Plug
 }
 
 /// In the order in which they are asked.
-fn sources(wanted: &Wanted<'_>) -> anyhow::Result<Vec<Source>> {
+fn sources(wanted: &PluginConfig) -> anyhow::Result<Vec<Source>> {
     let mut sources: Vec<Source> = Vec::new();
     sources.extend(wanted.files.iter().cloned().map(Source::File));
-    if !wanted.stages.is_empty() {
+    if !wanted.kwok.stages.is_empty() {
         if wanted.settings.contains_key(kwok::PLUGIN) {
             let problem = format!(
                 "{} takes its stages from --config here; put all stages into one of the two",
@@ -84,7 +69,7 @@ fn sources(wanted: &Wanted<'_>) -> anyhow::Result<Vec<Source>> {
         }
         sources.push(Source::Stock(kwok::PLUGIN));
     }
-    for name in wanted.stock {
+    for name in &wanted.stock {
         let Some(known) = plugin::stock().iter().find(|known| name == *known) else {
             let problem = format!(
                 "there is no stock plugin {name:?}; there are {}",
@@ -100,7 +85,7 @@ fn sources(wanted: &Wanted<'_>) -> anyhow::Result<Vec<Source>> {
 }
 
 /// A plugin's settings go by its own name, which a file only tells once it is loaded; its file's name counts until then.
-fn load_one(engine: &Engine, source: &Source, wanted: &Wanted<'_>) -> anyhow::Result<Plugin> {
+fn load_one(engine: &Engine, source: &Source, wanted: &PluginConfig) -> anyhow::Result<Plugin> {
     let guess = match source {
         Source::Stock(name) => (*name).to_owned(),
         Source::File(path) => path
@@ -111,8 +96,8 @@ fn load_one(engine: &Engine, source: &Source, wanted: &Wanted<'_>) -> anyhow::Re
     };
     let guess = guess.split('.').next().unwrap_or_default();
     let settings = |name: &str| {
-        if *source == Source::Stock(kwok::PLUGIN) && !wanted.stages.is_empty() {
-            return wanted.stages.settings();
+        if *source == Source::Stock(kwok::PLUGIN) && !wanted.kwok.stages.is_empty() {
+            return wanted.kwok.stages.settings();
         }
         wanted
             .settings
@@ -128,7 +113,7 @@ fn load_one(engine: &Engine, source: &Source, wanted: &Wanted<'_>) -> anyhow::Re
     }
     tracing::info!(plugin = plugin.name(), version = plugin.version(), digest = plugin.digest(), source = %source,
         isolation = %plugin.isolation(), "plugin loaded");
-    tell_problems(&plugin, wanted.stages);
+    tell_problems(&plugin, &wanted.kwok.stages);
     Ok(plugin)
 }
 

@@ -15,7 +15,7 @@ use crate::args::{PluginConfig, RunConfig};
 use crate::client::{self, Requests};
 use crate::clock::Clock;
 use crate::host::{Host, HostParts};
-use crate::loading::{self, Wanted};
+use crate::loading;
 use crate::observe::Metrics;
 use crate::plugin::{Engine, Limits, Plugin};
 use crate::{kwok, lease};
@@ -32,16 +32,11 @@ pub async fn run(config: RunConfig) -> anyhow::Result<ExitCode> {
     let stop = CancellationToken::new();
     end_on_signals(stop.clone())?;
     let clock = Clock::new();
-    let mut registry = Registry::default();
-    Metrics::register_process(&mut registry);
-    let own = registry.sub_registry_with_prefix("stagewright");
-    let metrics = Arc::new(Metrics::register(own));
-    let requests = Requests::default();
-    requests.register(own);
+    let (registry, metrics, requests) = counted();
     let readiness = Readiness::default();
     let loaded = readiness.latch("plugins");
     let synced = readiness.latch("caches");
-    let admin = Admin::new(readiness, Arc::new(registry));
+    let admin = Admin::new(readiness, registry);
     let listener = admin::bind(config.server_address).await?;
     let served = CancellationToken::new();
     let background = TaskTracker::new();
@@ -84,19 +79,24 @@ pub async fn run(config: RunConfig) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// All that a process with a host counts, and the registry that scrapes read it from.
+pub(crate) fn counted() -> (Arc<Registry>, Arc<Metrics>, Requests) {
+    let mut registry = Registry::default();
+    Metrics::register_process(&mut registry);
+    let own = registry.sub_registry_with_prefix("stagewright");
+    let metrics = Arc::new(Metrics::register(own));
+    let requests = Requests::default();
+    requests.register(own);
+    (Arc::new(registry), metrics, requests)
+}
+
 /// Loads all plugins, off the I/O threads: a large component takes seconds to compile.
 pub(crate) async fn load(config: &PluginConfig) -> anyhow::Result<Vec<Arc<Plugin>>> {
     tell(&config.kwok);
     let config = config.clone();
     tokio::task::spawn_blocking(move || {
         let engine = Engine::new(Limits::default())?;
-        let wanted = Wanted {
-            files: &config.files,
-            stock: &config.stock,
-            settings: &config.settings,
-            stages: &config.kwok.stages,
-        };
-        loading::load(&engine, &wanted)
+        loading::load(&engine, &config)
     })
     .await?
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use stagewright::plugin::{Engine, Limits, Plugin, Session, Source, stock};
 use stagewright_core::interface::{Answer, Context};
-use stagewright_core::time::Time;
+use stagewright_tests::sample;
 
 const BATCHES: usize = 60;
 const BATCH: u32 = 50;
@@ -32,7 +32,7 @@ fn main() -> anyhow::Result<()> {
         let started = cpu_time();
         let plugin = Plugin::load(&engine, &source, &settings(&source))?;
         let load = cpu_time() - started;
-        let (object, context) = (pod(), context());
+        let (object, context) = (sample::pod(), sample::context());
         let fresh = batches(|| decide(&mut plugin.session()?, &object, &context).map(drop))?;
         let mut session = plugin.session()?;
         let decided = batches(|| decide(&mut session, &object, &context).map(drop))?;
@@ -81,32 +81,6 @@ fn batches(mut run: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<Durati
     }
     times.sort_unstable();
     Ok(times.get(BATCHES / 10).copied().unwrap_or_default())
-}
-
-fn pod() -> String {
-    json!({
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": "web-0", "namespace": "default", "uid": "7a7e4f0e-6c3b-4a0e-9a51-1d2c5e0b7a11",
-                     "creationTimestamp": "2026-11-24T01:55:20Z"},
-        "spec": {"nodeName": "node-1", "restartPolicy": "Always",
-                 "containers": [{"name": "app", "image": "example.com/app:1"}, {"name": "log", "image": "example.com/log:1"}]},
-        "status": {"phase": "Pending",
-                   "conditions": [{"type": "PodScheduled", "status": "True", "lastTransitionTime": "2026-11-24T01:55:20Z"}]},
-    })
-    .to_string()
-}
-
-fn context() -> Context {
-    let since = Time::parse("2026-11-24T01:55:20Z").unwrap_or_default();
-    Context {
-        now: since,
-        since,
-        changed: since,
-        entropy: [1, 2, 3, 4],
-        related: "{}".to_owned(),
-        facts: r#"{"addresses":{"hostIPs":["10.0.0.1"],"podIPs":["10.1.0.1"]}}"#.to_owned(),
-    }
 }
 
 fn cpu_time() -> Duration {

@@ -11,6 +11,7 @@ pub mod module;
 mod process;
 pub mod programs;
 pub mod proxy;
+pub mod sample;
 pub mod scenario;
 pub mod simulator;
 pub mod watcher;

@@ -22,6 +22,23 @@ pub struct Context {
     pub facts: String,
 }
 
+// === impl Context ===
+
+impl Context {
+    /// For a question about no object of a cluster: at time zero, with no randomness, nothing related and no facts.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self {
+            now: Time(0),
+            since: Time(0),
+            changed: Time(0),
+            entropy: [0; 4],
+            related: "{}".to_owned(),
+            facts: "{}".to_owned(),
+        }
+    }
+}
+
 /// What a plugin says comes next.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase", tag = "answer")]

@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use stagewright_core::description::Description;
 use stagewright_core::interface::Context;
-use stagewright_core::time::Time;
 
 use super::bindings::StagePluginPre;
 use super::convert;
@@ -258,15 +257,7 @@ impl Plugin {
             "spec": {},
             "status": {},
         });
-        let context = Context {
-            now: Time(0),
-            since: Time(0),
-            changed: Time(0),
-            entropy: [0; 4],
-            related: "{}".to_owned(),
-            facts: "{}".to_owned(),
-        };
-        (object.to_string(), context)
+        (object.to_string(), Context::empty())
     }
 }
 

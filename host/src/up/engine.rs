@@ -24,10 +24,9 @@ use super::summary::{self, Pace, Settled};
 use super::user::User;
 use crate::admin::{self, Admin, Readiness};
 use crate::args::EngineConfig;
-use crate::client::{self, Requests};
+use crate::client;
 use crate::host::{Host, HostParts};
 use crate::lease;
-use crate::observe::Metrics;
 use crate::run;
 
 /// The only failure of a host.
@@ -103,13 +102,7 @@ pub(super) async fn run(
 impl Engine {
     /// Starts the host on the server, and the port that tells of it.
     async fn start(config: &EngineConfig, served: &Served) -> anyhow::Result<Self> {
-        let mut registry = Registry::default();
-        Metrics::register_process(&mut registry);
-        let own = registry.sub_registry_with_prefix("stagewright");
-        let metrics = Arc::new(Metrics::register(own));
-        let requests = Requests::default();
-        requests.register(own);
-        let registry = Arc::new(registry);
+        let (registry, metrics, requests) = run::counted();
         let readiness = Readiness::default();
         let synced = readiness.latch("caches");
         let listener = bind(config.server_address, config.server_address_given).await?;

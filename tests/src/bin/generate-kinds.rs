@@ -203,8 +203,9 @@ fn render(version: &str, groups: &[GroupVersion]) -> Result<String> {
         ));
     }
     Ok(format!(
-        "{{\n\"kubernetes\": {},\n\"versions\": [\n{}\n]\n}}\n",
+        "{{\n\"kubernetes\": {},\n\"verbs\": {},\n\"versions\": [\n{}\n]\n}}\n",
         serde_json::to_string(version)?,
+        serde_json::to_string(&VERBS)?,
         lines.join(",\n")
     ))
 }

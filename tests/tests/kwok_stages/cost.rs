@@ -1,10 +1,10 @@
 //! What the plugin costs as it is in the binary, with KWOK's fast, general and chaos stages of pods.
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use serde_json::{Value as Json, json};
 use stagewright::plugin::{Engine, Limits, Plugin, Source};
-use stagewright_core::interface::{Answer, Context};
-use stagewright_core::time::Time;
+use stagewright_core::interface::Answer;
+use stagewright_tests::sample::{context, pod};
 
 use super::{shipped, stages_of};
 
@@ -29,7 +29,7 @@ fn expressions_without_an_end_leave_fuel_for_the_others() -> Result<()> {
     let source = Source::Stock("kwok-stages");
     let plugin = Plugin::load(&engine, &source, &json!({ "stages": endless() }))?;
     let mut session = plugin.session()?;
-    let answer = session.decide(&pod(), &context()?)?;
+    let answer = session.decide(&pod(), &context())?;
     println!("three endless expressions: {} fuel", session.fuel_used());
     ensure!(
         matches!(&answer, Answer::Stage { stage, .. } if stage == "good"),
@@ -40,32 +40,6 @@ fn expressions_without_an_end_leave_fuel_for_the_others() -> Result<()> {
 
 /// Ten fuel are about a nanosecond.
 const MILLISECOND: u64 = 10_000_000;
-
-fn pod() -> String {
-    json!({
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": "web-0", "namespace": "default", "uid": "7a7e4f0e-6c3b-4a0e-9a51-1d2c5e0b7a11",
-                     "creationTimestamp": "2026-11-24T01:55:20Z"},
-        "spec": {"nodeName": "node-1", "restartPolicy": "Always",
-                 "containers": [{"name": "app", "image": "example.com/app:1"}, {"name": "log", "image": "example.com/log:1"}]},
-        "status": {"phase": "Pending",
-                   "conditions": [{"type": "PodScheduled", "status": "True", "lastTransitionTime": "2026-11-24T01:55:20Z"}]},
-    })
-    .to_string()
-}
-
-fn context() -> Result<Context> {
-    let since = Time::parse("2026-11-24T01:55:20Z").context("a time")?;
-    Ok(Context {
-        now: since,
-        since,
-        changed: since,
-        entropy: [1, 2, 3, 4],
-        related: "{}".to_owned(),
-        facts: r#"{"addresses":{"hostIPs":["10.0.0.1"],"podIPs":["10.1.0.1"]}}"#.to_owned(),
-    })
-}
 
 #[test]
 fn the_component_is_small_and_configures_fast() -> Result<()> {
@@ -78,7 +52,7 @@ fn the_component_is_small_and_configures_fast() -> Result<()> {
     let source = Source::Stock("kwok-stages");
     let plugin = Plugin::load(&engine, &source, &json!({ "stages": stages }))?;
     let report = plugin.load_report();
-    let context = context()?;
+    let context = context();
     let mut session = plugin.session()?;
     let answer = session.decide(&pod(), &context)?;
     let decided = session.fuel_used();

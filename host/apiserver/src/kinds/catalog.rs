@@ -17,20 +17,10 @@ static BUILTIN: LazyLock<Vec<Arc<Resource>>> = LazyLock::new(|| {
     // The text is our own, and a test reads it.
     let table: Table = serde_json::from_str(TEXT).unwrap_or_default();
     let versions = table.versions.into_iter();
-    versions.flat_map(Version::into_resources).collect()
+    versions
+        .flat_map(|version| version.into_resources(&table.verbs))
+        .collect()
 });
-
-/// What can be done to the objects of most kinds.
-pub(super) const VERBS: [&str; 8] = [
-    "create",
-    "delete",
-    "deletecollection",
-    "get",
-    "list",
-    "patch",
-    "update",
-    "watch",
-];
 
 /// Subresources behind which a kubelet would be, or keys for tokens.
 const NOT_SERVED: [&str; 6] = ["attach", "exec", "log", "portforward", "proxy", "token"];
@@ -103,6 +93,8 @@ const STORED_ELSEWHERE: [([&str; 3], [&str; 2]); 2] = [
 
 #[derive(Debug, Default, Deserialize)]
 struct Table {
+    /// What can be done to the objects of kinds that do not say it themselves.
+    verbs: Vec<Box<str>>,
     versions: Vec<Version>,
 }
 
@@ -152,7 +144,7 @@ pub struct Catalog {
 // === impl Version ===
 
 impl Version {
-    fn into_resources(self) -> Vec<Arc<Resource>> {
+    fn into_resources(self, usual_verbs: &[Box<str>]) -> Vec<Arc<Resource>> {
         let Self {
             group,
             version,
@@ -160,7 +152,7 @@ impl Version {
         } = self;
         resources
             .into_iter()
-            .map(|row| Arc::new(row.into_resource(&group, &version)))
+            .map(|row| Arc::new(row.into_resource(&group, &version, usual_verbs)))
             .collect()
     }
 }
@@ -168,7 +160,7 @@ impl Version {
 // === impl Row ===
 
 impl Row {
-    fn into_resource(self, group: &str, version: &str) -> Resource {
+    fn into_resource(self, group: &str, version: &str, usual_verbs: &[Box<str>]) -> Resource {
         let mut resource = Resource {
             group: group.into(),
             version: version.into(),
@@ -183,7 +175,7 @@ impl Row {
             ..Resource::default()
         };
         if resource.verbs.is_empty() {
-            resource.verbs = VERBS.map(Into::into).into();
+            resource.verbs = usual_verbs.to_vec();
         }
         let subresources = self.subresources.into_iter();
         resource.subresources = subresources.map(SubresourceRow::into_subresource).collect();

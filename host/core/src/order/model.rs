@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
-use crate::json::At as _;
 use serde_json::Value;
+
+use crate::json::At as _;
 
 /// The order of a built-in kind. Pointers are RFC 6901.
 #[derive(Debug)]

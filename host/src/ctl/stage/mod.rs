@@ -14,7 +14,6 @@ use anyhow::Context as _;
 use serde::Serialize;
 use serde_json::Value;
 use stagewright_core::interface::{Context, Effect};
-use stagewright_core::time::Time;
 
 use super::print;
 use crate::args::{Output, StageArgs, StageCommand};
@@ -56,18 +55,10 @@ impl Tool {
 
     /// Asks one of its tools about an object, or a stage.
     fn ask(&self, tool: &str, object: &Value) -> anyhow::Result<Value> {
-        let context = Context {
-            now: Time(0),
-            since: Time(0),
-            changed: Time(0),
-            entropy: [0; 4],
-            related: "{}".to_owned(),
-            facts: "{}".to_owned(),
-        };
         let effects = self
             .plugin
             .session()?
-            .play(tool, &object.to_string(), &context)
+            .play(tool, &object.to_string(), &Context::empty())
             .map_err(|error| match error {
                 CallError::PluginError { message, .. } => anyhow::Error::msg(message),
                 error => error.into(),

@@ -7,9 +7,9 @@ mod object;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use crate::args::{Life as Form, Output, SimulateArgs, read_settings};
+use crate::args::{Life as Form, Output, PluginConfig, SimulateArgs, read_settings};
 use crate::kwok;
-use crate::loading::{self, Wanted};
+use crate::loading;
 
 use super::super::print;
 use super::{engine, one, show};
@@ -18,16 +18,14 @@ use super::{engine, one, show};
 const STOCK: [&str; 2] = ["node", "pod"];
 
 pub(super) fn run(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
-    let kwok = kwok::Config::load(&args.config)?;
-    let plugins = loading::load(
-        &engine()?,
-        &Wanted {
-            files: &[],
-            stock: &STOCK.map(str::to_owned),
-            settings: &read_settings(&args.settings)?,
-            stages: &kwok.stages,
-        },
-    )?;
+    let wanted = PluginConfig {
+        files: Vec::new(),
+        stock: STOCK.map(str::to_owned).into(),
+        settings: read_settings(&args.settings)?,
+        kwok: kwok::Config::load(&args.config)?,
+    };
+    let plugins = loading::load(&engine()?, &wanted)?;
+    let kwok = &wanted.kwok;
     let left_out = plugins
         .iter()
         .filter(|plugin| plugin.name() == kwok::PLUGIN)
