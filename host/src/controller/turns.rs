@@ -15,6 +15,8 @@ use super::{Brain, Shared};
 const LONG: Duration = Duration::from_millis(1);
 /// See [`LONG`].
 const REST: u32 = 100;
+/// Beyond all due times.
+const NEVER: Time = Time(i64::MAX);
 
 /// Who waits for a turn to come due.
 #[derive(Default)]
@@ -23,12 +25,12 @@ pub(super) struct Sleepers {
     until: Vec<Time>,
     /// One of the threads was rung for and is not up yet.
     rung: bool,
-    task: Task,
+    task: State,
 }
 
 /// What the task on the runtime is at.
 #[derive(Default, Clone, Copy, PartialEq, Eq)]
-enum Task {
+enum State {
     /// It does not take turns now: there is no place among the writes, it rests, or it has not begun.
     #[default]
     Away,
@@ -90,12 +92,12 @@ impl<'a> Passing<'a> {
         loop {
             let due = {
                 let mut brain = self.0.brain.lock();
-                brain.sleepers.task = Task::Busy;
+                brain.sleepers.task = State::Busy;
                 match self.0.turn(&mut brain) {
                     Turn::Run(run) => return Some(*run),
                     Turn::Stop => return None,
                     Turn::Wait(due) => {
-                        brain.sleepers.task = Task::Asleep(due.unwrap_or(NEVER));
+                        brain.sleepers.task = State::Asleep(due.unwrap_or(NEVER));
                         due
                     }
                 }
@@ -120,7 +122,7 @@ impl<'a> Passing<'a> {
 
     fn away(&self) {
         let mut brain = self.0.brain.lock();
-        brain.sleepers.task = Task::Away;
+        brain.sleepers.task = State::Away;
         self.0.ring(&mut brain);
     }
 }
@@ -141,7 +143,7 @@ impl Shared {
             match self.turn(&mut brain) {
                 Turn::Run(run) => return Some(*run),
                 // What the task on the runtime wakes for by itself is no reason to wake too.
-                Turn::Wait(Some(due)) if brain.sleepers.task == Task::Away => {
+                Turn::Wait(Some(due)) if brain.sleepers.task == State::Away => {
                     brain.sleepers.until.push(due);
                     let wait = self.pause(due);
                     let _ = self.bell.wait_for(&mut brain, wait);
@@ -185,14 +187,14 @@ impl Shared {
             return;
         };
         match brain.sleepers.task {
-            Task::Asleep(until) if due < until => {
-                brain.sleepers.task = Task::Busy;
+            State::Asleep(until) if due < until => {
+                brain.sleepers.task = State::Busy;
                 self.rung.notify_one();
             }
-            Task::Asleep(_) => {}
+            State::Asleep(_) => {}
             // It comes to what is due later by itself.
-            Task::Busy if due > self.clock.now() => {}
-            Task::Busy | Task::Away => {
+            State::Busy if due > self.clock.now() => {}
+            State::Busy | State::Away => {
                 if brain.sleepers.miss(due) {
                     brain.sleepers.rung = true;
                     self.bell.notify_one();
@@ -207,6 +209,3 @@ impl Shared {
         self.rung.notify_one();
     }
 }
-
-/// Beyond all due times.
-const NEVER: Time = Time(i64::MAX);

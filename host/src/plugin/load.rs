@@ -69,8 +69,8 @@ pub struct LoadReport {
     pub log: Vec<LogLine>,
 }
 
-/// What a new instance for each decision may cost beyond a used one. A pod is asked about three times on its way to Running, and the
-/// rest of that way costs some 500 µs.
+/// What a new instance for each decision may cost beyond a used one, measured one after the other. In the life of a host it costs
+/// several times as much: memory that was just given back is protected, mapped and faulted in again with cold caches.
 const FRESH_COSTS_AT_MOST: Duration = Duration::from_micros(3);
 const ROUNDS: u32 = 6;
 
