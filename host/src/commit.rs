@@ -13,6 +13,7 @@ use std::time::Duration;
 use http::Method;
 use parking_lot::Mutex;
 use stagewright_core::guard::{Action, Admitted, Took, WireForm};
+use stagewright_core::json::Lean;
 use stagewright_core::object::{Key, Kind, Snapshot};
 use stagewright_core::time::Time;
 
@@ -340,7 +341,7 @@ fn snapshot(kind: &Kind, answer: &Answer) -> Result<Snapshot, CommitError> {
         reason: "UnreadableAnswer".to_owned(),
         message,
     };
-    let body =
+    let Lean(body) =
         serde_json::from_slice(&answer.body).map_err(|error| unreadable(error.to_string()))?;
     Snapshot::parse(kind, body).map_err(|error| unreadable(error.to_string()))
 }

@@ -158,9 +158,7 @@ impl Relations {
             .filter(|known| known.uid == *object.uid());
         let since = due::since(object.body(), &[]);
         let view = |(place, reads): (usize, &Vec<Path>)| {
-            let text = json::prune(object.body(), reads)
-                .to_string()
-                .into_boxed_str();
+            let text = json::prune(object.body(), reads).text().into_boxed_str();
             let changed = match same.and_then(|same| same.views.get(place)) {
                 Some(view) if view.text == text => view.changed,
                 Some(_) => now,

@@ -13,8 +13,9 @@ use stagewright_core::{due, json};
 use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::turns::Passing;
 use super::{Brain, Shared, node_of};
-use crate::plugin::{CallError, Level, LogLine, Plugin, Session};
+use crate::plugin::{CallError, Level, LogLine, Plugin, Session, cpu_time};
 
 /// A play whose effects are to be carried out.
 pub(super) struct Play {
@@ -37,8 +38,8 @@ enum Verdict {
 enum Places<'a> {
     /// A thread of its own may wait for one, on this runtime.
     Waited(&'a Handle),
-    /// A task of the runtime has brought one.
-    Held(OwnedSemaphorePermit),
+    /// The task of the runtime may not: without a place it leaves the turn to others.
+    Tried,
 }
 
 /// One thread's life: until the controller stops.
@@ -48,12 +49,15 @@ pub(super) fn work(shared: &Arc<Shared>, runtime: &Handle) {
     }
 }
 
-/// The same as a task of the runtime, for whoever wants no threads.
+/// The same as a task of the runtime: turns in passing.
 pub(super) async fn work_async(shared: Arc<Shared>, runtime: Handle) {
-    while let Ok(place) = Arc::clone(&shared.writes).acquire_owned().await
-        && let Some(run) = shared.next_run_async().await
+    let passing = Passing::new(&shared);
+    while passing.room().await
+        && let Some(run) = passing.next_run().await
     {
-        take_turn(&shared, run, &runtime, Places::Held(place));
+        let begun = cpu_time();
+        take_turn(&shared, run, &runtime, Places::Tried);
+        passing.rest(cpu_time().saturating_sub(begun)).await;
         // What was begun goes on before the next turn.
         tokio::task::yield_now().await;
     }
@@ -167,14 +171,13 @@ fn play(
         return Verdict::Settled(Outcome::Idle);
     };
     // Writes in flight are bounded; a thread that finds no place waits for one, and younger turns wait behind it.
+    let writes = Arc::clone(&shared.writes);
     let permit = match places {
-        Places::Held(permit) => permit,
-        Places::Waited(runtime) => {
-            match runtime.block_on(Arc::clone(&shared.writes).acquire_owned()) {
-                Ok(permit) => permit,
-                Err(_) => return Verdict::Settled(Outcome::Transient(None)),
-            }
-        }
+        Places::Waited(runtime) => runtime.block_on(writes.acquire_owned()).ok(),
+        Places::Tried => writes.try_acquire_owned().ok(),
+    };
+    let Some(permit) = permit else {
+        return Verdict::Settled(Outcome::Wait(stage, context.now));
     };
     match facts(
         &mut shared.brain.lock(),
@@ -200,7 +203,7 @@ fn play(
         }
     }
     let object = match &declared.play_reads {
-        Some(reads) => json::prune(subject.body(), reads).to_string(),
+        Some(reads) => json::prune(subject.body(), reads).text(),
         None => subject.body().to_string(),
     };
     let effects = session.play(&stage.stage, &object, &context);

@@ -68,8 +68,12 @@ impl Shared {
     /// A version of an object that a write or a read was answered with. An object that the watch said farewell to meanwhile stays
     /// forgotten.
     pub(super) fn take_in_answer(&self, snapshot: &Snapshot) {
-        let known = self.brain.lock().schedule.standing(snapshot.key());
-        if known.is_some_and(|known| known.uid == *snapshot.uid()) {
+        let is_known = {
+            let brain = self.brain.lock();
+            let known = brain.schedule.known(snapshot.key());
+            known.is_some_and(|(uid, _)| uid == snapshot.uid())
+        };
+        if is_known {
             self.take_in(snapshot);
         }
     }
@@ -88,8 +92,13 @@ impl Shared {
         if kind.is_core("Node") {
             self.take_in_node(snapshot, now);
         }
-        // Cutting is the expensive part, and needs nothing that is shared.
-        let candidates = self.candidates(followed, snapshot, now);
+        // Cutting is the expensive part, and needs nothing that is shared. Of a version that is known, which each answer to a write
+        // makes of the event that follows it, nothing is taken.
+        let candidates = if self.is_stale(snapshot) {
+            Vec::new()
+        } else {
+            self.candidates(followed, snapshot, now)
+        };
         let mut brain = self.brain.lock();
         if kind.is_core("Pod") {
             brain.take_in_pod(snapshot);
@@ -99,7 +108,7 @@ impl Shared {
                 brain.schedule.wake(&subject, now + RELATED_PAUSE);
             }
         }
-        if !candidates.is_empty() || brain.schedule.standing(snapshot.key()).is_some() {
+        if !candidates.is_empty() || brain.schedule.known(snapshot.key()).is_some() {
             let keep_body = node_of(snapshot).is_some_and(|node| brain.claims.is_selected(node));
             let sight = Sight {
                 snapshot,
@@ -111,6 +120,12 @@ impl Shared {
             self.report(snapshot, &followed.order, &observed);
         }
         self.ring(&mut brain);
+    }
+
+    fn is_stale(&self, snapshot: &Snapshot) -> bool {
+        let brain = self.brain.lock();
+        let known = brain.schedule.known(snapshot.key());
+        known.is_some_and(|(_, version)| snapshot.version() <= version)
     }
 
     /// The plugins that may have the object, each with its cut of it.
@@ -136,9 +151,7 @@ impl Shared {
             candidates.push(Candidate {
                 plugin: follower.plugin,
                 subject: follower.subject,
-                reads: json::prune(body, &follower.reads)
-                    .to_string()
-                    .into_boxed_str(),
+                reads: json::prune(body, &follower.reads).text().into_boxed_str(),
                 since: due::since(body, &subject.since),
                 changed: now,
             });

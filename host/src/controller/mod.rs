@@ -59,7 +59,7 @@ pub struct Options {
     pub node_ips: Vec<IpAddr>,
     /// The port that nodes name as their kubelet's.
     pub kubelet_port: u16,
-    /// Threads that ask plugins; none: they are asked on the runtime.
+    /// Threads that ask plugins beside the runtime, if any.
     pub threads: usize,
     /// Writes in flight at most.
     pub writes: usize,
@@ -80,7 +80,7 @@ pub(crate) struct Shared {
     brain: Mutex<Brain>,
     /// Rung when a turn may have come due earlier than the threads expect.
     bell: Condvar,
-    /// The same for who asks on the runtime.
+    /// The same for the task that takes turns on the runtime.
     rung: Notify,
     stopping: AtomicBool,
     /// Cancelled when the host is dropped, or has come to its end: what it began ends with it.

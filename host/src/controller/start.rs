@@ -168,10 +168,8 @@ impl Controller {
     ) -> std::io::Result<()> {
         let threads = self.threads()?;
         let _end = End(&self.shared);
-        if threads.is_empty() {
-            let asking = decide::work_async(Arc::clone(&self.shared), self.runtime.clone());
-            self.shared.tasks.spawn(self.shared.mortal(asking));
-        }
+        let asking = decide::work_async(Arc::clone(&self.shared), self.runtime.clone());
+        self.shared.tasks.spawn(self.shared.mortal(asking));
         let watches = TaskTracker::new();
         tokio::select! {
             biased;

@@ -1,4 +1,7 @@
-//! Who takes the next turn, and who is woken for it: threads, or tasks on the runtime.
+//! Who takes the next turn, and who is woken for it.
+//!
+//! One task on the runtime takes turns in passing, where the events arrive: most decisions take microseconds, and a thread woken for
+//! one costs more than that. The threads help as soon as there is more than one turn to take, and take over where plugins are slow.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -8,21 +11,42 @@ use stagewright_core::time::Time;
 
 use super::{Brain, Shared};
 
+/// A turn that takes longer keeps the task from turns for [`REST`] times as long, so that I/O has its thread for the rest of the time.
+const LONG: Duration = Duration::from_millis(1);
+/// See [`LONG`].
+const REST: u32 = 100;
+
 /// Who waits for a turn to come due.
 #[derive(Default)]
 pub(super) struct Sleepers {
-    /// When each looks at the schedule by itself.
+    /// When each of the threads looks at the schedule by itself.
     until: Vec<Time>,
-    /// One of them was rung for and is not up yet.
+    /// One of the threads was rung for and is not up yet.
     rung: bool,
+    task: Task,
 }
+
+/// What the task on the runtime is at.
+#[derive(Default, Clone, Copy, PartialEq, Eq)]
+enum Task {
+    /// It does not take turns now: there is no place among the writes, it rests, or it has not begun.
+    #[default]
+    Away,
+    /// It takes a turn, and looks for the next one after it.
+    Busy,
+    /// It looks at the schedule by itself then.
+    Asleep(Time),
+}
+
+/// The one task on the runtime that takes turns. However it ends, the threads take over.
+pub(super) struct Passing<'a>(&'a Shared);
 
 /// What there is to do now.
 enum Turn {
     /// A turn is due.
     Run(Box<Run>),
-    /// Nothing, for so long at most or until the bell rings; that is until then.
-    Wait(Option<Duration>, Time),
+    /// Nothing, until then at most or until the bell rings.
+    Wait(Option<Time>),
     /// The controller stops.
     Stop,
 }
@@ -30,17 +54,80 @@ enum Turn {
 // === impl Sleepers ===
 
 impl Sleepers {
-    /// Whether somebody sleeps, and all of them beyond that time.
+    /// Whether a thread sleeps, and all of them beyond that time.
     fn miss(&self, due: Time) -> bool {
         !self.rung && self.until.iter().min().is_some_and(|first| due < *first)
     }
 
-    /// One who slept until then looks at the schedule now.
+    /// A thread that slept until then looks at the schedule now.
     fn is_up(&mut self, until: Time) {
         self.rung = false;
         if let Some(place) = self.until.iter().position(|of| *of == until) {
             self.until.swap_remove(place);
         }
+    }
+}
+
+// === impl Passing ===
+
+impl<'a> Passing<'a> {
+    pub(super) fn new(shared: &'a Shared) -> Self {
+        Self(shared)
+    }
+
+    /// Waits until there is a place among the writes in flight; the turns that need none are for the threads meanwhile. False when
+    /// there will be none any more.
+    pub(super) async fn room(&self) -> bool {
+        if self.0.writes.available_permits() > 0 {
+            return true;
+        }
+        self.away();
+        self.0.writes.acquire().await.is_ok()
+    }
+
+    /// The next turn; waits for it. None when the controller stops.
+    pub(super) async fn next_run(&self) -> Option<Run> {
+        loop {
+            let due = {
+                let mut brain = self.0.brain.lock();
+                brain.sleepers.task = Task::Busy;
+                match self.0.turn(&mut brain) {
+                    Turn::Run(run) => return Some(*run),
+                    Turn::Stop => return None,
+                    Turn::Wait(due) => {
+                        brain.sleepers.task = Task::Asleep(due.unwrap_or(NEVER));
+                        due
+                    }
+                }
+            };
+            // A bell that rang since this look is not missed: the ring is kept.
+            let rung = self.0.rung.notified();
+            match due {
+                Some(due) => drop(tokio::time::timeout(self.0.pause(due), rung).await),
+                None => rung.await,
+            }
+        }
+    }
+
+    /// After a turn that took long, until I/O has had its share of the thread or the controller stops.
+    pub(super) async fn rest(&self, took: Duration) {
+        // Without threads nobody would take over.
+        if took > LONG && self.0.options.threads > 0 {
+            self.away();
+            drop(tokio::time::timeout(took * REST, self.0.rung.notified()).await);
+        }
+    }
+
+    fn away(&self) {
+        let mut brain = self.0.brain.lock();
+        brain.sleepers.task = Task::Away;
+        self.0.ring(&mut brain);
+    }
+}
+
+impl Drop for Passing<'_> {
+    fn drop(&mut self) {
+        self.away();
     }
 }
 
@@ -53,41 +140,20 @@ impl Shared {
         loop {
             match self.turn(&mut brain) {
                 Turn::Run(run) => return Some(*run),
-                Turn::Wait(wait, until) => {
-                    brain.sleepers.until.push(until);
-                    match wait {
-                        Some(wait) => drop(self.bell.wait_for(&mut brain, wait)),
-                        None => self.bell.wait(&mut brain),
-                    }
-                    brain.sleepers.is_up(until);
+                // What the task on the runtime wakes for by itself is no reason to wake too.
+                Turn::Wait(Some(due)) if brain.sleepers.task == Task::Away => {
+                    brain.sleepers.until.push(due);
+                    let wait = self.pause(due);
+                    let _ = self.bell.wait_for(&mut brain, wait);
+                    brain.sleepers.is_up(due);
+                }
+                Turn::Wait(_) => {
+                    brain.sleepers.until.push(NEVER);
+                    self.bell.wait(&mut brain);
+                    brain.sleepers.is_up(NEVER);
                 }
                 Turn::Stop => return None,
             }
-        }
-    }
-
-    /// The same on the runtime.
-    pub(super) async fn next_run_async(&self) -> Option<Run> {
-        loop {
-            let (wait, until) = {
-                let mut brain = self.brain.lock();
-                match self.turn(&mut brain) {
-                    Turn::Run(run) => return Some(*run),
-                    Turn::Stop => return None,
-                    Turn::Wait(wait, until) => {
-                        brain.sleepers.until.push(until);
-                        (wait, until)
-                    }
-                }
-            };
-            // A bell that rang since this look is not missed: the ring is kept.
-            match wait {
-                Some(wait) => {
-                    let _ = tokio::time::timeout(wait, self.rung.notified()).await;
-                }
-                None => self.rung.notified().await,
-            }
-            self.brain.lock().sleepers.is_up(until);
         }
     }
 
@@ -102,28 +168,36 @@ impl Shared {
             self.ring(brain);
             return Turn::Run(Box::new(run));
         }
-        match brain.schedule.next_due() {
-            Some(due) => {
-                // A second at most, so that a clock corrected by the server's is looked at again.
-                let wait = self
-                    .clock
-                    .wait(due.since(now))
-                    .clamp(Duration::from_millis(1), Duration::from_secs(1));
-                Turn::Wait(Some(wait), due)
-            }
-            None => Turn::Wait(None, Time(i64::MAX)),
-        }
+        Turn::Wait(brain.schedule.next_due())
+    }
+
+    /// How long to sleep for a turn: a second at most, so that a clock corrected by the server's is looked at again.
+    fn pause(&self, due: Time) -> Duration {
+        self.clock
+            .wait(due.since(self.clock.now()))
+            .clamp(Duration::from_millis(1), Duration::from_secs(1))
     }
 
     /// Wakes one who sleeps, if a turn is due before any of them would look by themselves. Most of what the watches bring changes no
-    /// turn, and a thread woken for nothing costs more than what it was woken by.
+    /// turn, and who is woken for nothing costs more than what they were woken by.
     pub(super) fn ring(&self, brain: &mut Brain) {
-        if let Some(due) = brain.schedule.next_due()
-            && brain.sleepers.miss(due)
-        {
-            brain.sleepers.rung = true;
-            self.bell.notify_one();
-            self.rung.notify_one();
+        let Some(due) = brain.schedule.next_due() else {
+            return;
+        };
+        match brain.sleepers.task {
+            Task::Asleep(until) if due < until => {
+                brain.sleepers.task = Task::Busy;
+                self.rung.notify_one();
+            }
+            Task::Asleep(_) => {}
+            // It comes to what is due later by itself.
+            Task::Busy if due > self.clock.now() => {}
+            Task::Busy | Task::Away => {
+                if brain.sleepers.miss(due) {
+                    brain.sleepers.rung = true;
+                    self.bell.notify_one();
+                }
+            }
         }
     }
 
@@ -133,3 +207,6 @@ impl Shared {
         self.rung.notify_one();
     }
 }
+
+/// Beyond all due times.
+const NEVER: Time = Time(i64::MAX);

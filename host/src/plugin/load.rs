@@ -71,7 +71,7 @@ pub struct LoadReport {
 
 /// What a new instance for each decision may cost beyond a used one. A pod is asked about three times on its way to Running, and the
 /// rest of that way costs some 500 µs.
-const FRESH_COSTS_AT_MOST: Duration = Duration::from_micros(15);
+const FRESH_COSTS_AT_MOST: Duration = Duration::from_micros(3);
 const ROUNDS: u32 = 6;
 
 // === impl Plugin ===
@@ -350,7 +350,7 @@ fn sha256(bytes: &[u8]) -> String {
 }
 
 /// CPU time of this thread: wall time on a busy machine measures the neighbours.
-fn cpu_time() -> Duration {
+pub(crate) fn cpu_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     Duration::new(
         u64::try_from(time.tv_sec).unwrap_or(0),

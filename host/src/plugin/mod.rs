@@ -24,6 +24,7 @@ pub use engine::Engine;
 pub use errors::{CallError, EngineError, Identity, LoadError};
 pub use instance::{Level, LogLine};
 pub use limits::Limits;
+pub(crate) use load::cpu_time;
 pub use load::{Isolation, LoadReport, Plugin};
 pub use session::Session;
 pub use source::Source;

@@ -169,7 +169,7 @@ fn admit_patch(
     patch: &PatchEffect,
     ground: &Ground<'_>,
 ) -> Result<Verdict, Violation> {
-    let before = ground.surface.plain(object.body().clone());
+    let before = ground.surface.plain_body(object);
     let Judged {
         after,
         mended,

@@ -1,5 +1,7 @@
 //! Effects on other objects than the subject.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 
 use super::admitted::Admitted;
@@ -124,7 +126,7 @@ pub(super) fn create(
     let action = wire::create(&object)?;
     let rank = order.rank(&object);
     let meant = Meant {
-        before: json!({}),
+        before: Arc::new(json!({})),
         after: object,
         version: None,
     };

@@ -14,20 +14,26 @@ use crate::time::Time;
 /// Annotations of the host, and (behind their name and a dot) of plugins.
 const HOST_PREFIX: &str = "stagewright.dev/";
 
-/// What only the server writes, under `metadata`; `ownerReferences` is not among them.
-const IDENTITY: [&str; 12] = [
-    "name",
-    "generateName",
-    "namespace",
-    "uid",
-    "creationTimestamp",
-    "generation",
-    "deletionTimestamp",
-    "deletionGracePeriodSeconds",
-    "resourceVersion",
-    "managedFields",
-    "selfLink",
-    "clusterName",
+/// What only the server writes, by where it is; `ownerReferences` is not among it.
+const IDENTITY: [(&str, &[&str]); 2] = [
+    ("", &["apiVersion", "kind"]),
+    (
+        "/metadata",
+        &[
+            "name",
+            "generateName",
+            "namespace",
+            "uid",
+            "creationTimestamp",
+            "generation",
+            "deletionTimestamp",
+            "deletionGracePeriodSeconds",
+            "resourceVersion",
+            "managedFields",
+            "selfLink",
+            "clusterName",
+        ],
+    ),
 ];
 
 /// What binds a patch.
@@ -81,7 +87,6 @@ impl Ground<'_> {
         self.check_reach(subresource, before, &wanted)?;
         self.check_finalizers(before, &wanted)?;
         let (after, mended) = self.mended(subresource, before, wanted);
-        let after = after.filter(|after| !equal(before, after));
         let Some(after) = after else {
             return Ok(Judged {
                 after: None,
@@ -111,10 +116,11 @@ impl Ground<'_> {
         mut wanted: Value,
     ) -> (Option<Value>, Vec<Mend>) {
         let mut mended = self.order.mend(before, &mut wanted, self.now);
-        let after = self.surface.confine(subresource, before, wanted);
         if mended.is_empty() {
-            return (Some(after), mended);
+            // All that the plugin changes is within the subresource's reach, or it would have been refused.
+            return (Some(wanted), mended);
         }
+        let after = self.surface.confine(subresource, before, wanted);
         mended.retain(|mend| {
             let at: Vec<&str> = mend.path.split('/').skip(1).collect();
             self.surface.outside(subresource, &at).is_none()
@@ -123,7 +129,8 @@ impl Ground<'_> {
         let mut untouched = before.clone();
         self.order.mend(before, &mut untouched, self.now);
         let untouched = self.surface.confine(subresource, before, untouched);
-        ((!equal(&untouched, &after)).then_some(after), mended)
+        let changes = !equal(&untouched, &after) && !equal(before, &after);
+        (changes.then_some(after), mended)
     }
 
     /// Tests the plugin's own changes; what the host mends is the host's.
@@ -133,11 +140,13 @@ impl Ground<'_> {
         before: &Value,
         wanted: &Value,
     ) -> Result<(), Violation> {
-        let fields = ["apiVersion", "kind"].map(|field| format!("/{field}"));
-        let metadata = IDENTITY.map(|field| format!("/metadata/{field}"));
-        for field in fields.into_iter().chain(metadata) {
-            if before.at(&field) != wanted.at(&field) {
-                return Err(Violation::IdentityChanged { field });
+        for (parent, fields) in IDENTITY {
+            let [of, to] = [before, wanted].map(|object| object.at(parent));
+            for field in fields {
+                if of.and_then(|of| of.get(field)) != to.and_then(|to| to.get(field)) {
+                    let field = format!("{parent}/{field}");
+                    return Err(Violation::IdentityChanged { field });
+                }
             }
         }
         check_annotations(self.plugin, self.writes, before, wanted)?;

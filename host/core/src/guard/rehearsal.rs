@@ -143,7 +143,7 @@ impl Play {
     fn patch(&mut self, patch: &PatchEffect, rules: &Rules<'_>) -> Result<(), Violation> {
         check_user(patch, rules)?;
         let subject = &self.subject;
-        let before = rules.surface.plain(subject.body().clone());
+        let before = rules.surface.plain_body(subject);
         let Judged {
             after,
             mended,

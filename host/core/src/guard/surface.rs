@@ -1,9 +1,11 @@
 //! What each subresource of a kind can change.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::violation::Violation;
-use crate::object::Kind;
+use crate::object::{Kind, Snapshot};
 
 /// What the main resource and the subresources of a kind can change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -296,6 +298,14 @@ impl Surface {
         }
         tree
     }
+
+    /// The same of an object as it is stored, which seldom has any.
+    pub(super) fn plain_body(self, object: &Snapshot) -> Arc<Value> {
+        if self.typed && has_nulls(object.body()) {
+            return Arc::new(self.plain(object.body().clone()));
+        }
+        object.shared_body()
+    }
 }
 
 /// Copies a member, or that there is none.
@@ -309,6 +319,15 @@ fn set(to: &mut Value, field: &str, value: Option<Value>) {
         Some(value) => to.insert(field.to_owned(), value),
         None => to.remove(field),
     };
+}
+
+fn has_nulls(tree: &Value) -> bool {
+    match tree {
+        Value::Null => true,
+        Value::Object(map) => map.values().any(has_nulls),
+        Value::Array(items) => items.iter().any(has_nulls),
+        _ => false,
+    }
 }
 
 fn drop_nulls(tree: &mut Value) {

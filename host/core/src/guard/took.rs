@@ -1,5 +1,7 @@
 //! Whether the server stored what was meant.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use serde_json::Value;
 
@@ -25,7 +27,7 @@ pub enum Took {
 /// What a write was meant to make.
 #[derive(Debug)]
 pub(super) struct Meant {
-    pub before: Value,
+    pub before: Arc<Value>,
     pub after: Value,
     /// The version that was written to; none for a creation.
     pub version: Option<ResourceVersion>,
@@ -45,7 +47,7 @@ impl Meant {
             .map(pointer)
         {
             let [was, wanted, is] =
-                [&self.before, &self.after, response.body()].map(|tree| tree.at(&at));
+                [&*self.before, &self.after, response.body()].map(|tree| tree.at(&at));
             moved |= !same(was, is);
             literal &= same(wanted, is);
             if !is_stored(wanted, is) {

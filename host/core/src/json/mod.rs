@@ -6,6 +6,7 @@
 mod at;
 mod difference;
 mod forms;
+mod lean;
 mod path;
 mod prune;
 mod strategic;
@@ -15,8 +16,9 @@ mod testing;
 pub use at::At;
 pub use difference::{Difference, changed_pointers, difference, equal};
 pub use forms::{PatchError, apply};
+pub use lean::Lean;
 pub use path::{Path, PathError, pointer};
-pub use prune::prune;
+pub use prune::{Cut, prune};
 
 /// The deepest tree that is patched, and the longest path. An object within it still parses (the parser stops at 128) when a
 /// list or a watch event is wrapped around it; otherwise one object could blind the host to its whole kind.

@@ -2,7 +2,9 @@
 
 use std::sync::LazyLock;
 
-use serde_json::{Map, Value};
+use serde::ser::{SerializeMap as _, SerializeSeq as _};
+use serde::{Serialize, Serializer};
+use serde_json::Value;
 
 use super::path::{self, Path};
 
@@ -27,30 +29,71 @@ static IDENTITY: LazyLock<Vec<Path>> = LazyLock::new(|| {
 /// A member is kept only if something at or below it matched. An array of which anything matched keeps all its items in
 /// their places, each cut; an item without a match is left empty: `{}`, `[]`, or null for a scalar.
 #[must_use]
-pub fn prune(object: &Value, reads: &[Path]) -> Value {
+pub fn prune<'a>(object: &'a Value, reads: &[Path]) -> Cut<'a> {
     let paths: Vec<&[Box<str>]> = IDENTITY.iter().chain(reads).map(Path::as_slice).collect();
-    cut(object, &paths).unwrap_or_else(|| empty(object))
+    cut(object, &paths).unwrap_or(Cut::Empty(object))
+}
+
+/// What is left of a tree. It borrows from the tree, so that it can be written down without being copied first.
+#[derive(Debug)]
+pub enum Cut<'a> {
+    /// All of it.
+    Whole(&'a Value),
+    /// Of an object, the members of which anything is left.
+    Object(Vec<(&'a str, Cut<'a>)>),
+    /// Of an array, all items in their places.
+    Array(Vec<Cut<'a>>),
+    /// Nothing but the place of an item, for the ones behind it: `{}`, `[]` or null.
+    Empty(&'a Value),
+}
+
+// === impl Cut ===
+
+impl Cut<'_> {
+    /// As JSON text.
+    #[must_use]
+    pub fn text(&self) -> String {
+        // Names are strings and writing to memory does not fail.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// As a tree of its own.
+    #[must_use]
+    pub fn tree(&self) -> Value {
+        serde_json::to_value(self).unwrap_or_default()
+    }
+}
+
+impl Serialize for Cut<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Whole(value) => value.serialize(serializer),
+            Self::Object(members) => {
+                serializer.collect_map(members.iter().map(|(name, cut)| (name, cut)))
+            }
+            Self::Array(items) => serializer.collect_seq(items),
+            Self::Empty(Value::Object(_)) => serializer.serialize_map(Some(0))?.end(),
+            Self::Empty(Value::Array(_)) => serializer.serialize_seq(Some(0))?.end(),
+            Self::Empty(_) => serializer.serialize_unit(),
+        }
+    }
 }
 
 /// What the paths match of `value`; `None` if nothing. Recursion ends with the longest path.
-fn cut(value: &Value, paths: &[&[Box<str>]]) -> Option<Value> {
+fn cut<'a>(value: &'a Value, paths: &[&[Box<str>]]) -> Option<Cut<'a>> {
     if paths.iter().any(|path| path.is_empty()) {
-        return Some(value.clone());
+        return Some(Cut::Whole(value));
     }
     match value {
         Value::Object(map) => {
-            let kept: Map<String, Value> = map
+            let kept: Vec<(&str, Cut<'_>)> = map
                 .iter()
-                .filter_map(|(name, value)| Some((name.clone(), cut_at(value, name, paths)?)))
+                .filter_map(|(name, value)| Some((name.as_str(), cut_at(value, name, paths)?)))
                 .collect();
-            if kept.is_empty() {
-                None
-            } else {
-                Some(Value::Object(kept))
-            }
+            (!kept.is_empty()).then_some(Cut::Object(kept))
         }
         Value::Array(items) => {
-            let kept: Vec<Option<Value>> = items
+            let kept: Vec<Option<Cut<'_>>> = items
                 .iter()
                 .enumerate()
                 .map(|(index, value)| cut_at(value, &index.to_string(), paths))
@@ -58,10 +101,9 @@ fn cut(value: &Value, paths: &[&[Box<str>]]) -> Option<Value> {
             if kept.iter().all(Option::is_none) {
                 return None;
             }
-            Some(Value::Array(
-                kept.into_iter()
-                    .zip(items)
-                    .map(|(kept, item)| kept.unwrap_or_else(|| empty(item)))
+            let kept = kept.into_iter().zip(items);
+            Some(Cut::Array(
+                kept.map(|(kept, item)| kept.unwrap_or(Cut::Empty(item)))
                     .collect(),
             ))
         }
@@ -70,7 +112,7 @@ fn cut(value: &Value, paths: &[&[Box<str>]]) -> Option<Value> {
 }
 
 /// [`cut`] for the member or item of that name.
-fn cut_at(value: &Value, name: &str, paths: &[&[Box<str>]]) -> Option<Value> {
+fn cut_at<'a>(value: &'a Value, name: &str, paths: &[&[Box<str>]]) -> Option<Cut<'a>> {
     let below: Vec<&[Box<str>]> = paths
         .iter()
         .filter_map(|path| path.split_first())
@@ -81,15 +123,6 @@ fn cut_at(value: &Value, name: &str, paths: &[&[Box<str>]]) -> Option<Value> {
         None
     } else {
         cut(value, &below)
-    }
-}
-
-/// What is left of an array's item that holds the place of the ones behind it.
-fn empty(value: &Value) -> Value {
-    match value {
-        Value::Object(_) => Value::Object(Map::new()),
-        Value::Array(_) => Value::Array(Vec::new()),
-        _ => Value::Null,
     }
 }
 
@@ -107,7 +140,9 @@ mod tests {
             .iter()
             .map(|text| Path::parse(text).unwrap())
             .collect();
-        assert_eq!(prune(&object, &reads), kept);
+        let cut = prune(&object, &reads);
+        assert_eq!(cut.tree(), kept);
+        assert_eq!(cut.text(), kept.to_string());
     }
 
     #[test]
@@ -167,19 +202,20 @@ mod tests {
     proptest! {
         #[test]
         fn a_second_cut_takes_nothing(object in testing::object(), reads in testing::paths()) {
-            let once = prune(&object, &reads);
-            prop_assert_eq!(prune(&once, &reads), once);
+            let once = prune(&object, &reads).tree();
+            prop_assert_eq!(prune(&once, &reads).tree(), once);
         }
 
         #[test]
         fn more_reads_keep_no_less(object in testing::object(), some in testing::paths(), others in testing::paths()) {
             let all: Vec<Path> = some.iter().chain(&others).cloned().collect();
-            prop_assert_eq!(prune(&prune(&object, &all), &some), prune(&object, &some));
+            let once = prune(&object, &all).tree();
+            prop_assert_eq!(prune(&once, &some).tree(), prune(&object, &some).tree());
         }
 
         #[test]
         fn every_match_is_kept(object in testing::object(), reads in testing::paths()) {
-            let kept = prune(&object, &reads);
+            let kept = prune(&object, &reads).tree();
             for read in &reads {
                 prop_assert_eq!(read.values(&object), read.values(&kept));
             }

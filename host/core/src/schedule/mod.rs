@@ -350,6 +350,13 @@ impl Schedule {
         self.queue.next_due()
     }
 
+    /// Which object is followed under the key, and the newest version of it.
+    #[must_use]
+    pub fn known(&self, key: &Key) -> Option<(&Uid, ResourceVersion)> {
+        let entry = self.entries.get(key)?;
+        Some((&entry.uid, entry.version))
+    }
+
     /// What is known of an object.
     #[must_use]
     pub fn standing(&self, key: &Key) -> Option<Standing> {

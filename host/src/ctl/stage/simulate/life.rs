@@ -127,7 +127,7 @@ impl<'a> Walk<'a> {
             };
             let mut session = plugin.session()?;
             let context = self.context(plugin, declared, false);
-            let cut = trees::prune(self.subject.body(), &declared.reads).to_string();
+            let cut = trees::prune(self.subject.body(), &declared.reads).text();
             match session.decide(&cut, &context) {
                 Ok(Answer::Pass | Answer::PassUntil { .. }) => {}
                 Ok(Answer::Idle { note }) => return Ok(Some(End::Idle(note))),
@@ -151,7 +151,7 @@ impl<'a> Walk<'a> {
     ) -> Option<End> {
         let context = self.context(plugin, declared, true);
         let whole = match &declared.play_reads {
-            Some(reads) => trees::prune(self.subject.body(), reads).to_string(),
+            Some(reads) => trees::prune(self.subject.body(), reads).text(),
             None => self.subject.body().to_string(),
         };
         let effects = match session.play(&stage, &whole, &context) {
@@ -203,7 +203,7 @@ impl<'a> Walk<'a> {
         let Some(after) = after else {
             return Some(End::Gone);
         };
-        let cut = |body: &Value| trees::prune(body, &declared.reads);
+        let cut = |body: &Value| trees::prune(body, &declared.reads).tree();
         if !trees::equal(&cut(self.subject.body()), &cut(&after)) {
             self.changed = self.now;
         }

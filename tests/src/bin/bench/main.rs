@@ -4,13 +4,16 @@
 //! Nothing here is a benchmark of the control plane: pods are bound already, CPU is the controller's own from /proc, lag is between
 //! two events of one watch.
 
+mod bare;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use clap::Parser;
+use bare::Bare;
+use clap::{Parser, ValueEnum};
 use kube::Client;
 use serde_json::Value;
 use stagewright_tests::controlplane::{self, ControlPlane};
@@ -21,9 +24,12 @@ use stagewright_tests::scenario::{self, Known, View, is_true, name, node, phase,
 /// How long the slower of the two may take for a load beyond the load's own length.
 const PATIENCE: Duration = Duration::from_secs(180);
 
-/// Compares kwok v0.8.0 and stagewright.
+/// Compares kwok v0.8.0 and stagewright, and the least that any client spends.
 #[derive(Debug, Parser)]
 struct Options {
+    /// Whom to run.
+    #[arg(long, value_delimiter = ',', default_value = "kwok,stagewright,bare")]
+    who: Vec<Who>,
     /// How often each load is run with each controller, turn by turn.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
@@ -50,17 +56,19 @@ struct Options {
     starts: usize,
 }
 
-/// Which of the two.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// Which of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 enum Who {
     Kwok,
     Stagewright,
+    Bare,
 }
 
 /// A running controller. It stops when this is dropped.
 enum Controller {
     Kwok(Kwok),
     Stagewright(Host),
+    Bare(Bare),
 }
 
 impl Controller {
@@ -70,6 +78,7 @@ impl Controller {
                 Self::Kwok(Kwok::start(plane, Version::V08, &STAGES, &[LEASES, CIDR]).await?)
             }
             Who::Stagewright => Self::Stagewright(Host::start(plane, &[LEASES, CIDR]).await?),
+            Who::Bare => Self::Bare(Bare::start(plane)?),
         })
     }
 
@@ -77,6 +86,7 @@ impl Controller {
         match self {
             Self::Kwok(kwok) => kwok.cpu(),
             Self::Stagewright(host) => host.cpu(),
+            Self::Bare(bare) => bare.cpu(),
         }
     }
 
@@ -85,6 +95,7 @@ impl Controller {
         let bytes = match self {
             Self::Kwok(kwok) => kwok.resident()?,
             Self::Stagewright(host) => host.resident()?,
+            Self::Bare(bare) => bare.resident()?,
         };
         Ok(bytes as f64 / f64::from(1 << 20))
     }
@@ -111,9 +122,14 @@ impl Measured {
     }
 }
 
-#[tokio::main]
-async fn main() -> Result<()> {
-    let options = Options::parse();
+fn main() -> Result<()> {
+    if let Some(kubeconfig) = std::env::var_os(bare::KUBECONFIG) {
+        return bare::run(kubeconfig.into());
+    }
+    tokio::runtime::Runtime::new()?.block_on(compare(Options::parse()))
+}
+
+async fn compare(options: Options) -> Result<()> {
     let plane = ControlPlane::start(controlplane::Options::api_only()).await?;
     let client = plane.client().await?;
     // A build is no part of a start.
@@ -124,8 +140,8 @@ async fn main() -> Result<()> {
     .await??;
     let mut table = Table::default();
     for round in 0..options.rounds.max(options.starts) {
-        for who in [Who::Kwok, Who::Stagewright] {
-            if round < options.starts {
+        for &who in &options.who {
+            if round < options.starts && who != Who::Bare {
                 table.add("start", who, start(who, &plane, &client).await?);
             }
             if round < options.rounds {
@@ -168,7 +184,8 @@ async fn loads(
     }
     drop(controller);
     nodes.delete().await?;
-    if options.idle_nodes > 0 {
+    // The bare client holds no leases.
+    if options.idle_nodes > 0 && who != Who::Bare {
         eprintln!("{who:?}: idle with {} nodes", options.idle_nodes);
         table.add("idle", who, idle(who, options, plane, client).await?);
     }
@@ -413,10 +430,10 @@ impl Table {
         }
     }
 
-    /// The medians of the runs, and theirs by ours.
+    /// The medians of the runs, and theirs by ours; NaN where there is none.
     fn markdown(&self) -> String {
         let mut text = String::from(
-            "| load | what | kwok v0.8.0 | stagewright | ratio |\n|---|---|---:|---:|---:|\n",
+            "| load | what | kwok v0.8.0 | stagewright | ratio | bare client |\n|---|---|---:|---:|---:|---:|\n",
         );
         for ((load, what), runs) in &self.rows {
             let median = |who| {
@@ -427,8 +444,9 @@ impl Table {
             let (theirs, ours) = (median(Who::Kwok), median(Who::Stagewright));
             let _ = writeln!(
                 text,
-                "| {load} | {what} | {theirs:.2} | {ours:.2} | {:.2} |",
-                ours / theirs
+                "| {load} | {what} | {theirs:.2} | {ours:.2} | {:.2} | {:.2} |",
+                ours / theirs,
+                median(Who::Bare)
             );
         }
         text
