@@ -17,6 +17,7 @@ use super::binder;
 use super::cluster::Counts;
 use super::load::{Created, Load};
 use super::manifests;
+use super::namespaces;
 use super::reading::Reading;
 use super::screen::{DRAWN, View};
 use super::server::Served;
@@ -63,6 +64,7 @@ pub(super) async fn run(
     let (told, counts) = watch::channel(Counts::default());
     let counting = binder::run(user.clone(), config.binder, told);
     let _counting = AbortOnDropHandle::new(tokio::spawn(counting));
+    let _emptying = AbortOnDropHandle::new(tokio::spawn(namespaces::run(user.clone())));
     let nodes = config.nodes.iter().map(|shape| shape.count).sum();
     let load = Load {
         shapes: config.nodes,

@@ -5,12 +5,14 @@
 
 mod binder;
 mod cluster;
+mod component;
 mod engine;
 mod fit;
 mod follow;
 mod kubeconfig;
 mod load;
 mod manifests;
+mod namespaces;
 mod objects;
 mod reading;
 mod screen;
