@@ -23,7 +23,7 @@ use super::screen::{DRAWN, View};
 use super::server::Served;
 use super::summary::{self, Pace, Settled};
 use super::user::User;
-use crate::admin::{self, Admin, Readiness};
+use crate::admin::{self, Admin, Port, Readiness};
 use crate::args::EngineConfig;
 use crate::client;
 use crate::host::{Host, HostParts};
@@ -120,7 +120,7 @@ impl Engine {
         let admin = Admin::new(readiness, Arc::clone(&registry));
         admin.set_view(host.view());
         let halt = CancellationToken::new();
-        let answering = tokio::spawn(admin.serve(listener, halt.clone()));
+        let answering = tokio::spawn(admin.serve(Port::plain(listener), halt.clone()));
         let (listed, all_listed) = oneshot::channel();
         tokio::spawn(async move {
             let _ = all_listed.await;
