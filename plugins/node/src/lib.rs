@@ -30,7 +30,8 @@ const DESCRIPTION: &str = concat!(
   "since": ["/status/conditions/*/lastHeartbeatTime", "/status/conditions/*/lastTransitionTime"],
   "playReads": ["/metadata/labels", "/metadata/annotations/stagewright.dev~1node.not-ready",
     "/metadata/annotations/stagewright.dev~1node.pressure", "/metadata/annotations/stagewright.dev~1node.flap", "/status/conditions",
-    "/status/capacity", "/status/allocatable", "/status/addresses", "/status/nodeInfo", "/status/daemonEndpoints"],
+    "/status/capacity", "/status/allocatable", "/status/addresses", "/status/nodeInfo", "/status/daemonEndpoints",
+    "/status/declaredFeatures"],
   "writes": ["/status"], "facts": ["addresses"]}]}"#
 );
 

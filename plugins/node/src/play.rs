@@ -209,6 +209,10 @@ impl Play<'_> {
             );
         }
         status.insert("nodeInfo".into(), self.node_info().into());
+        let features = &settings.declared_features;
+        if !features.is_empty() && self.list("declaredFeatures").is_empty() {
+            status.insert("declaredFeatures".into(), json!(features));
+        }
         status.insert("phase".into(), "Running".into());
         Ok(status)
     }

@@ -1,6 +1,6 @@
 //! The plugin's settings. Unknown keys are refused by name, with those that are known.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use stagewright_plugin::{Delay, Settings as Json};
@@ -20,6 +20,9 @@ pub struct Settings {
     pub allocatable: BTreeMap<String, String>,
     /// What nodes say of themselves where their maker said nothing.
     pub node_info: BTreeMap<String, String>,
+    /// Features of the kubelet that nodes declare where their maker said nothing: the scheduler of Kubernetes 1.36 places some pods only
+    /// where they are (`nodedeclaredfeatures` in component-helpers). Servers before 1.35 store none, so none is usual.
+    pub declared_features: BTreeSet<String>,
     /// How nodes flap that do not say: `5m/30s` is five minutes Ready, half a minute not, and so on.
     #[serde(deserialize_with = "crate::view::flap")]
     pub flap: Option<Flap>,
@@ -48,6 +51,7 @@ impl Default for Settings {
             capacity: BTreeMap::new(),
             allocatable: BTreeMap::new(),
             node_info: BTreeMap::new(),
+            declared_features: BTreeSet::new(),
             flap: None,
             kubelet_port: None,
         }

@@ -20,6 +20,10 @@ use stagewright_tests::scenario::{self, Company};
 const PODS: &str = r#"--settings=pod={"profile": "general", "delays": {"create": "0s", "init-start": "0s", "init-complete": "1s",
     "ready": "1s", "complete": "1s", "terminate": "1s", "resize": "2s"}}"#;
 
+/// The scheduler looks for this where a pod may restart all of its containers.
+const NODES: &str =
+    r#"--settings=node={"declaredFeatures": ["RestartAllContainersOnContainerExits"]}"#;
+
 fn main() {
     // Nodes are a kubelet's until somebody annotates them.
     let annotated = format!(
@@ -31,6 +35,7 @@ fn main() {
         host: Some(vec![
             annotated,
             PODS.to_owned(),
+            NODES.to_owned(),
             "--stock-plugins=node,pod,network,storage".to_owned(),
         ]),
     };

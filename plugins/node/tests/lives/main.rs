@@ -380,3 +380,22 @@ fn settings_that_are_wrong_are_named() {
         assert!(parts.iter().all(|part| error.contains(part)), "{error}");
     }
 }
+
+#[test]
+fn features_are_declared_where_nobody_did() {
+    let settings = json!({"declaredFeatures": ["Two", "One"]});
+    let declared = |node: Value| {
+        let life = harness(settings.clone()).live(node, SOON).unwrap();
+        life.object().unwrap()["status"]["declaredFeatures"].clone()
+    };
+    assert_eq!(declared(node()), json!(["One", "Two"]));
+    let mut own = node();
+    own["status"]["declaredFeatures"] = json!(["Own"]);
+    assert_eq!(declared(own), json!(["Own"]));
+    let silent = live(node(), SOON);
+    assert!(
+        silent.object().unwrap()["status"]
+            .get("declaredFeatures")
+            .is_none()
+    );
+}
