@@ -4,6 +4,7 @@
 
 mod catalog;
 mod convert;
+pub(crate) mod custom;
 mod discovery;
 mod openapi;
 mod select;
@@ -18,6 +19,7 @@ use stagewright_core::time::Time;
 
 pub use self::catalog::Catalog;
 pub use self::convert::convert;
+pub use self::custom::Definition;
 pub use self::discovery::{Discovery, discovery};
 pub use self::select::{is_selectable, selectable_fields};
 pub use self::table::table;
@@ -44,6 +46,8 @@ pub struct Resource {
     pub categories: Vec<Box<str>>,
     /// Whether a CustomResourceDefinition made it.
     pub custom: bool,
+    /// What that says of this version.
+    pub definition: Option<Arc<Definition>>,
     /// Whether its objects live in namespaces.
     pub namespaced: bool,
     /// What can be done to its objects: `get`, `list`, `deletecollection`, …

@@ -6,8 +6,11 @@
     reason = "a test fails by panicking"
 )]
 
+mod definitions;
 mod discovery;
 mod objects;
+mod replay;
 mod serving;
 mod support;
+mod tables;
 mod watches;
