@@ -11,6 +11,7 @@ pub mod module;
 mod process;
 pub mod programs;
 pub mod proxy;
+pub mod recorded;
 pub mod sample;
 pub mod scenario;
 pub mod simulator;

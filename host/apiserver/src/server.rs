@@ -200,19 +200,6 @@ impl Shared {
         result
     }
 
-    /// What follows from a write: a CustomResourceDefinition is a kind from now on, or none any more.
-    pub(crate) fn stored(&self, resource: &Resource, key: &str) {
-        if *resource.kind != *"CustomResourceDefinition" {
-            return;
-        }
-        // Read under the catalog's lock: of two writers, the later one leaves what is stored.
-        let mut catalog = self.catalog.write();
-        match self.read(|store| store.get(&resource.collection, key).cloned()) {
-            Some(entry) => catalog.crd_changed(&entry.object()),
-            None => catalog.crd_gone(key),
-        }
-    }
-
     /// The next of this server's random numbers, which its seed decides.
     pub(crate) fn draw(&self) -> u128 {
         let number = self.drawn.fetch_add(1, Ordering::Relaxed);

@@ -162,6 +162,12 @@ impl Status {
         .with_details(Details::default())
     }
 
+    /// Whether it says [`Status::no_such_resource`].
+    #[must_use]
+    pub fn is_nowhere(&self) -> bool {
+        self.code == 404 && self.details.as_deref() == Some(&Details::default())
+    }
+
     /// An object of that name is there.
     #[must_use]
     pub fn already_exists(resource: &Resource, name: &str) -> Self {

@@ -6,8 +6,8 @@ use std::sync::{Arc, LazyLock};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::version;
 use super::{Resource, Scale, Subresource};
+use super::{custom, version};
 
 /// The built-in kinds; written by `cargo run -p stagewright-tests --bin generate-kinds`.
 static TEXT: &str = include_str!("builtin.json");
@@ -293,11 +293,39 @@ impl Catalog {
         groups
     }
 
+    /// Whether a built-in kind is in that group.
+    #[must_use]
+    pub fn is_builtin(&self, group: &str) -> bool {
+        BUILTIN.iter().any(|resource| *resource.group == *group)
+    }
+
     /// Takes a CustomResourceDefinition in, as it is stored.
-    pub fn crd_changed(&mut self, _crd: &Value) {}
+    pub fn crd_changed(&mut self, crd: &Value) {
+        let name = crd.pointer("/metadata/name").and_then(Value::as_str);
+        let before = self.take_custom(name.unwrap_or_default());
+        for resource in custom::resources(crd, &before) {
+            self.insert(Arc::new(resource));
+        }
+    }
 
     /// Takes a CustomResourceDefinition out.
-    pub fn crd_gone(&mut self, _name: &str) {}
+    pub fn crd_gone(&mut self, name: &str) {
+        self.take_custom(name);
+    }
+
+    /// The kinds that a definition has made, which are served no more.
+    fn take_custom(&mut self, name: &str) -> Vec<Arc<Resource>> {
+        let (plural, group) = name.split_once('.').unwrap_or((name, ""));
+        let mut taken = Vec::new();
+        self.resources.retain(|key, resource| {
+            let is_own = resource.custom && (&*key.0, &*key.2) == (group, plural);
+            if is_own {
+                taken.push(Arc::clone(resource));
+            }
+            !is_own
+        });
+        taken
+    }
 }
 
 #[cfg(test)]

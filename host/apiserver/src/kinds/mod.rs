@@ -5,6 +5,7 @@
 mod admit;
 mod catalog;
 mod convert;
+pub(crate) mod custom;
 mod discovery;
 mod openapi;
 mod select;
@@ -20,6 +21,7 @@ use stagewright_core::time::Time;
 pub use self::admit::admit;
 pub use self::catalog::Catalog;
 pub use self::convert::convert;
+pub use self::custom::Definition;
 pub use self::discovery::{Discovery, discovery};
 pub use self::select::{is_selectable, selectable_fields};
 pub use self::table::table;
@@ -45,6 +47,8 @@ pub struct Resource {
     pub categories: Vec<Box<str>>,
     /// Whether a CustomResourceDefinition made it.
     pub custom: bool,
+    /// What that says of this version.
+    pub definition: Option<Arc<Definition>>,
     /// Whether its objects live in namespaces.
     pub namespaced: bool,
     /// What can be done to its objects: `get`, `list`, `deletecollection`, …

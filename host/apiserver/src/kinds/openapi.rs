@@ -1,10 +1,10 @@
-//! `/openapi/v3`: the paths of each version with the parameters that clients look for. No schemas: kubectl then leaves the check of
-//! fields to the server, and `kubectl explain` says that it knows none.
+//! `/openapi/v3`: the paths of each version with the parameters that clients look for. Built-in kinds have no schemas: kubectl then
+//! leaves the check of fields to the server, and `kubectl explain` says that it knows none.
 
 use serde_json::{Map, Value, json};
 
 use super::discovery::{api_version, into_map};
-use super::{Catalog, Resource};
+use super::{Catalog, Resource, custom};
 
 /// The document at the path below `/openapi/v3`, which is the index where nothing follows.
 pub(super) fn openapi(catalog: &Catalog, path: &[&str]) -> Option<Map<String, Value>> {
@@ -35,7 +35,11 @@ fn index(catalog: &Catalog) -> Map<String, Value> {
 
 fn version_document(catalog: &Catalog, group: &str, version: &str) -> Option<Map<String, Value>> {
     let mut paths = Map::new();
+    let mut schemas = Map::new();
     for resource in catalog.in_version(group, version) {
+        if resource.custom {
+            schemas.insert(schema_name(resource), custom::documented(resource));
+        }
         let scope = if resource.namespaced {
             "namespaces/{namespace}/"
         } else {
@@ -68,8 +72,14 @@ fn version_document(catalog: &Catalog, group: &str, version: &str) -> Option<Map
         "openapi": "3.0.0",
         "info": {"title": "Kubernetes", "version": "v1.36"},
         "paths": paths,
-        "components": {},
+        "components": {"schemas": schemas},
     })))
+}
+
+/// `com.example.v1.Widget`
+fn schema_name(resource: &Resource) -> String {
+    let parts: Vec<&str> = resource.group.rsplit('.').collect();
+    format!("{}.{}.{}", parts.join("."), resource.version, resource.kind)
 }
 
 /// The parameters are those that `rest/query.rs` reads.

@@ -7,6 +7,9 @@ use super::Resource;
 /// The fields that field selectors may name, beside `metadata.name` and `metadata.namespace`, with their values in this object.
 #[must_use]
 pub fn selectable_fields(resource: &Resource, object: &Value) -> Vec<(Box<str>, Box<str>)> {
+    if let Some(definition) = &resource.definition {
+        return definition.selectable(object);
+    }
     let text = |pointer: &str| {
         object
             .pointer(pointer)

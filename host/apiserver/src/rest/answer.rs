@@ -71,15 +71,7 @@ impl Answer {
             Self::Watch(watch) => return respond(200, "application/json", Body::Watch(watch)),
         };
         let mut response = in_media(code, bytes, presentation.shape.yaml);
-        for Warning(text) in warnings {
-            let quoted = text
-                .replace('\\', "\\\\")
-                .replace('"', "\\\"")
-                .replace(['\n', '\r'], " ");
-            if let Ok(value) = HeaderValue::from_str(&format!("299 - \"{quoted}\"")) {
-                response.headers_mut().append(WARNING, value);
-            }
-        }
+        warn(&mut response, warnings);
         response
     }
 }
@@ -89,7 +81,13 @@ impl Answer {
 impl Presentation {
     /// Whether stored bytes are what is wanted.
     pub(crate) fn is_stored_form(&self) -> bool {
+        let revised = self
+            .resource
+            .definition
+            .as_ref()
+            .is_some_and(|known| known.is_revised());
         self.shape.view == View::Object
+            && !revised
             && *self.resource.stored_api_version == *self.resource.api_version()
     }
 
@@ -105,6 +103,9 @@ impl Presentation {
         let api_version = self.resource.api_version();
         if *self.resource.stored_api_version != *api_version {
             kinds::convert(&mut object, &api_version);
+        }
+        if let Some(definition) = &self.resource.definition {
+            definition.show(&mut object);
         }
         object
     }
@@ -147,6 +148,13 @@ impl Presentation {
 
     fn list(&self, list: &List) -> Vec<u8> {
         let mut metadata = json!({"resourceVersion": list.revision.to_string()});
+        if let (true, None, Some(map)) = (
+            self.resource.custom && self.shape.view == View::Object,
+            &list.continue_token,
+            metadata.as_object_mut(),
+        ) {
+            map.insert("continue".to_owned(), json!(""));
+        }
         if let (Some(token), Some(map)) = (&list.continue_token, metadata.as_object_mut()) {
             map.insert("continue".to_owned(), json!(token));
             if let Some(remaining) = list.remaining {
@@ -219,6 +227,19 @@ fn to_bytes(value: &Value) -> Vec<u8> {
 }
 
 // === responses ===
+
+/// Adds the `Warning:` headers.
+pub(crate) fn warn(response: &mut Response<Body>, warnings: &[Warning]) {
+    for Warning(text) in warnings {
+        let quoted = text
+            .replace('\\', "\\\\")
+            .replace('"', "\\\"")
+            .replace(['\n', '\r'], " ");
+        if let Ok(value) = HeaderValue::from_str(&format!("299 - \"{quoted}\"")) {
+            response.headers_mut().append(WARNING, value);
+        }
+    }
+}
 
 /// A Status as an answer.
 pub(crate) fn respond_status(status: &Status, yaml: bool) -> Response<Body> {

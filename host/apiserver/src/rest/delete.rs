@@ -13,7 +13,7 @@ use super::query::{check_dry_run, refuse_options};
 use super::select::Filter;
 use super::write::stored_draft;
 use super::{Call, media, metadata};
-use crate::kinds::Resource;
+use crate::kinds::{Resource, custom};
 use crate::status::{FieldError, Status};
 use crate::store::Entry;
 
@@ -118,6 +118,9 @@ impl Call<'_> {
             if super::namespaces::is_held(&object) {
                 return Ok(Step::Wait);
             }
+        }
+        if *resource.kind == *custom::DEFINITION && !custom::is_doomed(&object) {
+            return Ok(Step::Mark(custom::doomed(object, self.now)));
         }
         let graceful = *resource.kind == *"Pod" && resource.group.is_empty();
         let grace = match graceful.then(|| grace(&object, options, self.now)) {

@@ -1,6 +1,7 @@
 //! Requests and answers: what Kubernetes' REST API says, on top of the store.
 
 mod answer;
+mod definitions;
 mod delete;
 mod dependents;
 mod media;
@@ -24,7 +25,7 @@ use serde_json::{Value, json};
 use stagewright_core::time::Time;
 
 pub(crate) use self::answer::Presentation;
-use self::answer::{Answer, respond, respond_status, stamp};
+use self::answer::{Answer, respond, respond_status, stamp, warn};
 use self::media::Shape;
 pub(crate) use self::media::collect;
 pub(crate) use self::namespaces::create_namespaces;
@@ -63,6 +64,12 @@ pub(crate) fn handle(shared: &Arc<Shared>, request: Request<Bytes>) -> Response<
         _ => {
             let route = path::route(&shared.catalog.read(), path);
             match route {
+                // Groups that definitions make are asked for by another part of the real server, which answers so.
+                Err(status)
+                    if status.code == 404 && status.is_nowhere() && is_custom(shared, path) =>
+                {
+                    not_found()
+                }
                 Ok(Route::Discovery) => discover(shared, path, &head.headers),
                 Ok(Route::Resource(target)) => resource(shared, target, &head, &body, now),
                 Err(status) => respond_status(&status, false),
@@ -100,9 +107,22 @@ fn resource(
         warnings: Vec::new(),
         now,
     };
+    if let Some(warning) = call
+        .target
+        .resource
+        .definition
+        .as_ref()
+        .and_then(|known| known.warning())
+    {
+        call.warnings.push(Warning(warning.to_owned()));
+    }
     match call.verb(&head.method) {
         Ok(answer) => answer.into_response(&call.presentation(), &call.warnings),
-        Err(status) => respond_status(&status, shape.yaml),
+        Err(status) => {
+            let mut response = respond_status(&status, shape.yaml);
+            warn(&mut response, &call.warnings);
+            response
+        }
     }
 }
 
@@ -116,12 +136,24 @@ fn discover(shared: &Shared, path: &str, headers: &HeaderMap) -> Response<Body> 
             let bytes = Value::Object(found.document).to_string().into_bytes();
             respond(200, found.content_type, bytes.into())
         }
-        None => respond(
-            404,
-            "text/plain; charset=utf-8",
-            b"404 page not found\n".to_vec().into(),
-        ),
+        None => not_found(),
     }
+}
+
+fn not_found() -> Response<Body> {
+    respond(
+        404,
+        "text/plain; charset=utf-8",
+        b"404 page not found\n".to_vec().into(),
+    )
+}
+
+/// Whether no built-in kind is served in the path's group.
+fn is_custom(shared: &Shared, path: &str) -> bool {
+    let group = path
+        .strip_prefix("/apis/")
+        .and_then(|rest| rest.split('/').next());
+    group.is_some_and(|group| !shared.catalog.read().is_builtin(group))
 }
 
 fn text(text: &'static str) -> Response<Body> {

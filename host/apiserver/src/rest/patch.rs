@@ -45,7 +45,12 @@ impl Call<'_> {
                     "server-side apply is not served here: use client-side apply (kubectl apply without --server-side) or another patch",
                 ));
             }
-            _ if custom => return Err(Status::unsupported_media_type(&[JSON, MERGE].join(", "))),
+            _ if custom => {
+                let [apply, ..] = APPLY;
+                return Err(Status::unsupported_media_type(
+                    &[JSON, MERGE, apply].join(", "),
+                ));
+            }
             _ => {
                 return Err(Status::unsupported_media_type(
                     &[JSON, MERGE, STRATEGIC].join(", "),

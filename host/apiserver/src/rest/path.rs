@@ -74,7 +74,8 @@ fn below(catalog: &Catalog, group: &str, version: &str, rest: &[&str]) -> Result
         .ok_or_else(Status::no_such_resource)?;
     let placed = match (resource.namespaced, namespace, name) {
         (true, None, Some(_)) | (false, Some(_), _) => false,
-        _ => subresource.is_none_or(|subresource| resource.has_subresource(subresource)),
+        // Who asks for another one of a kind that a definition made is told that there is no such object.
+        _ => subresource.is_none_or(|name| resource.custom || resource.has_subresource(name)),
     };
     if !placed {
         return Err(Status::no_such_resource());

@@ -13,6 +13,10 @@ use crate::status::{FieldError, Status};
 impl Call<'_> {
     pub(super) fn subresource(&mut self, method: &Method) -> Result<Answer, Status> {
         let subresource = self.target.subresource.clone().unwrap_or_default();
+        let resource = &self.target.resource;
+        if resource.custom && !resource.has_subresource(&subresource) {
+            return Err(Status::not_found(resource, self.target.name()));
+        }
         match (&*subresource, method.as_str()) {
             ("status" | "ephemeralcontainers" | "resize" | "approval", "GET") => self.get(),
             ("status" | "ephemeralcontainers" | "resize" | "approval", "PATCH") => self.patch(),
@@ -40,6 +44,7 @@ impl Call<'_> {
         let Some(paths) = &resource.scale else {
             return Err(Status::no_such_resource());
         };
+        let custom = resource.custom;
         // The object is written as such: its generation counts.
         self.target.subresource = None;
         let updated = match method.as_str() {
@@ -51,7 +56,7 @@ impl Call<'_> {
                 self.query.check_write("UpdateOptions")?;
                 let wanted = media::decode(self.headers, self.body, "Scale")?;
                 self.check_name(&wanted)?;
-                self.update_object(None, &mut |old| rescaled(paths, old, &wanted))?
+                self.update_object(None, &mut |old| rescaled(paths, custom, old, &wanted))?
             }
             _ => {
                 let (form, body) = self.read_patch()?;
@@ -60,7 +65,7 @@ impl Call<'_> {
                 self.update_object(None, &mut |old| {
                     let wanted = tree::apply(form, &kind, &scale_of(paths, old), &body, None);
                     let wanted = wanted.map_err(|error| patch::refused(&error, form))?;
-                    rescaled(paths, old, &wanted)
+                    rescaled(paths, custom, old, &wanted)
                 })?
             }
         };
@@ -128,12 +133,13 @@ fn selector_text(selector: &Value) -> String {
 }
 
 /// The object with the number of replicas that a Scale asks for, and the Scale's preconditions.
-fn rescaled(paths: &Scale, old: &Value, wanted: &Value) -> Result<Value, Status> {
+fn rescaled(paths: &Scale, custom: bool, old: &Value, wanted: &Value) -> Result<Value, Status> {
     let replicas = wanted
         .pointer("/spec/replicas")
         .cloned()
         .unwrap_or_else(|| json!(0));
-    if replicas.as_i64().is_none_or(|replicas| replicas < 0) {
+    // What a definition's numbers may be is said with the object.
+    if !custom && replicas.as_i64().is_none_or(|replicas| replicas < 0) {
         let error = FieldError::invalid(
             "spec.replicas",
             &replicas,

@@ -33,6 +33,10 @@ impl Call<'_> {
         let given = metadata::text(&object, "name").to_owned();
         self.place(&mut object)?;
         self.check_namespace(&given)?;
+        let definition = self.target.resource.definition.as_ref();
+        if definition.is_some_and(|definition| definition.is_terminating()) {
+            return Err(Status::terminating());
+        }
         if !["", "0"].contains(&metadata::text(&object, "resourceVersion")) {
             return Err(Status::set_version());
         }
@@ -231,8 +235,18 @@ impl Call<'_> {
     /// Lets the kind have its say.
     fn admit(&mut self, operation: Operation<'_>, object: &mut Value) -> Result<(), Status> {
         let context = self.admit_context();
-        let warnings = kinds::admit(&self.target.resource, operation, object, &context)?;
+        let resource = &self.target.resource;
+        let warnings = match &resource.definition {
+            Some(definition) => {
+                kinds::custom::admit(resource, definition, operation, object, &context)?
+            }
+            None => kinds::admit(resource, operation, object, &context)?,
+        };
         self.warnings.extend(warnings);
+        if *resource.kind == *kinds::custom::DEFINITION {
+            let warnings = kinds::custom::admit_definition(resource, operation, object)?;
+            self.warnings.extend(warnings);
+        }
         Ok(())
     }
 
@@ -241,6 +255,9 @@ impl Call<'_> {
         let resource = &self.target.resource;
         if *resource.stored_api_version != *resource.api_version() {
             kinds::convert(&mut object, &resource.stored_api_version);
+            if let Some(definition) = &resource.definition {
+                definition.show(&mut object);
+            }
         }
         stored_draft(resource, object)
     }
@@ -389,7 +406,7 @@ pub(super) fn check_type(resource: &Resource, object: &mut Value) -> Result<(), 
             "the API version in the data ({version}) does not match the expected API version ({api_version})"
         )));
     }
-    if kind != *resource.kind {
+    if kind != *resource.kind && !resource.custom {
         return Err(Status::bad_request(format!(
             "{kind} in version {:?} cannot be handled as a {}: the kind in the data is another than the path's",
             resource.version, resource.kind

@@ -9,6 +9,17 @@ impl Status {
         Self::failure(403, "Forbidden", why).with_details(Details::default())
     }
 
+    /// Nothing new of a kind whose definition goes.
+    #[must_use]
+    pub fn terminating() -> Self {
+        Self::failure(
+            405,
+            "MethodNotAllowed",
+            "create not allowed while custom resource definition is terminating",
+        )
+        .with_details(Details::default())
+    }
+
     /// A request that does not come to its end.
     #[must_use]
     pub fn timeout() -> Self {

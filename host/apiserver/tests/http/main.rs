@@ -7,8 +7,11 @@
 )]
 
 mod admission;
+mod definitions;
 mod discovery;
 mod objects;
+mod replay;
 mod serving;
 mod support;
+mod tables;
 mod watches;

@@ -88,11 +88,7 @@ impl Server {
 
     pub fn watch(&self, path: &str) -> Watcher {
         let response = self.send("GET", path, "", &Value::Null);
-        assert_eq!(response.status(), 200);
-        Watcher {
-            body: response.into_body(),
-            over: false,
-        }
+        Watcher::of(response)
     }
 }
 
@@ -102,6 +98,14 @@ pub struct Watcher {
 }
 
 impl Watcher {
+    pub fn of(response: http::Response<Body>) -> Self {
+        assert_eq!(response.status(), 200);
+        Self {
+            body: response.into_body(),
+            over: false,
+        }
+    }
+
     /// What has come so far: type, name or revision, and the object.
     pub fn events(&mut self) -> Vec<(String, Value)> {
         let mut events = Vec::new();

@@ -1,0 +1,155 @@
+//! Recorded requests: sent to a real control plane, and to the API server in the box, which shall answer the same.
+
+#[path = "../../host/apiserver/tests/http/replay.rs"]
+pub mod replay;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use http_body::Body as _;
+use kube::Client;
+use serde_json::Value;
+
+use crate::controlplane::{ControlPlane, Options};
+use replay::{Exchange, Versions};
+
+/// Writes recordings anew, instead of only comparing with them.
+pub const RECORD: &str = "STAGEWRIGHT_RECORD";
+/// How long the real server may take until a change of its kinds shows.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How often it is asked meanwhile.
+const POLL: Duration = Duration::from_millis(50);
+
+/// A control plane for recordings: an API server alone.
+///
+/// # Errors
+/// If it does not start.
+pub async fn start() -> Result<ControlPlane> {
+    ControlPlane::start(Options::api_only()).await
+}
+
+/// Whether recordings are to be written.
+#[must_use]
+pub fn is_recording() -> bool {
+    std::env::var_os(RECORD).is_some()
+}
+
+/// Sends the requests of a recording to a real server: its answers are those of the file (or become so), and the server in the box
+/// gives the same, but for what is known.
+///
+/// # Errors
+/// Where they differ.
+pub async fn compare(client: &Client, file: &str, otherwise: &[(&str, &str)]) -> Result<()> {
+    let script = replay::read(&text(file)?);
+    let answered = answers(client, &script).await?;
+    if is_recording() {
+        std::fs::write(place(file), replay::write(&answered))?;
+    } else {
+        let drift: Vec<String> = script
+            .iter()
+            .zip(&answered)
+            .map(|(wanted, found)| {
+                let apart =
+                    replay::apart("", &replay::comparable(wanted), &replay::comparable(found));
+                match apart.as_str() {
+                    "" => apart,
+                    _ => format!("{} {}{apart}\n", wanted.method, wanted.path),
+                }
+            })
+            .collect();
+        let drift = drift.concat();
+        ensure!(
+            drift.is_empty(),
+            "{file} is not what a real server says any more; run with {RECORD}=1:\n{drift}"
+        );
+    }
+    let wrong = replay::differences(&answered, otherwise);
+    ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}
+
+fn place(file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../host/apiserver/tests/http")
+        .join(file)
+}
+
+/// A recording as it stands in its file.
+///
+/// # Errors
+/// If there is no such file.
+pub fn text(file: &str) -> Result<String> {
+    std::fs::read_to_string(place(file)).with_context(|| format!("reading {file}"))
+}
+
+/// A real server's answers to the requests, in their order.
+///
+/// # Errors
+/// If one is not answered.
+pub async fn answers(client: &Client, script: &[Exchange]) -> Result<Vec<Exchange>> {
+    let mut versions = Versions::default();
+    let mut answered = Vec::new();
+    for exchange in script {
+        let answer = ask(client, &versions.filled(exchange)).await;
+        let answer = answer.with_context(|| format!("{} {}", exchange.method, exchange.path))?;
+        answered.push(versions.answered(exchange, answer));
+    }
+    Ok(answered)
+}
+
+/// The request's answer, after as many tries as it takes until its code is the awaited one.
+async fn ask(client: &Client, exchange: &Exchange) -> Result<Exchange> {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    let mut ticks = tokio::time::interval(POLL);
+    loop {
+        ticks.tick().await;
+        let answer = once(client, exchange).await?;
+        match exchange.until {
+            Some(code) if code != answer.code && tokio::time::Instant::now() < deadline => {}
+            _ => return Ok(answer),
+        }
+    }
+}
+
+async fn once(client: &Client, exchange: &Exchange) -> Result<Exchange> {
+    let response = client
+        .send(replay::request(exchange).map(Into::into))
+        .await?;
+    let warnings = replay::warnings(response.headers());
+    let code = response.status().as_u16();
+    let mut body = std::pin::pin!(response.into_body());
+    let mut bytes = Vec::new();
+    while let Some(frame) = std::future::poll_fn(|context| body.as_mut().poll_frame(context)).await
+    {
+        if let Ok(data) = frame?.into_data() {
+            bytes.extend_from_slice(&data);
+        }
+    }
+    let text = String::from_utf8(bytes).context("an answer in UTF-8")?;
+    let answer = serde_json::from_str(&text).unwrap_or(Value::String(text));
+    let now = jiff::Timestamp::from_second(jiff::Timestamp::now().as_second())?;
+    Ok(Exchange {
+        answer: (!exchange.setup).then(|| without_managers(answer)),
+        at: now.to_string(),
+        code,
+        warnings,
+        ..exchange.clone()
+    })
+}
+
+/// Who manages which field is not compared, and long.
+fn without_managers(mut value: Value) -> Value {
+    match &mut value {
+        Value::Object(map) => {
+            map.remove("managedFields");
+            map.values_mut()
+                .for_each(|member| *member = without_managers(member.take()));
+        }
+        Value::Array(list) => list
+            .iter_mut()
+            .for_each(|item| *item = without_managers(item.take())),
+        _ => {}
+    }
+    value
+}
