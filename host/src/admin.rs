@@ -1,6 +1,7 @@
 //! The admin port: health, metrics, and what the controller knows of an object.
 
 mod metrics;
+mod port;
 mod readiness;
 
 use std::net::SocketAddr;
@@ -20,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::explain::{ExplainQuery, Explanation};
 
+pub use port::{Port, Stream, TlsError};
 pub use readiness::{Latch, Readiness};
 
 /// What the controller shows. Its functions may block: they are called outside of the I/O threads.
@@ -104,8 +106,8 @@ impl Admin {
     }
 
     /// Serves until `stop`, and ends the requests under way.
-    pub async fn serve(self, listener: TcpListener, stop: CancellationToken) {
-        let served = axum::serve(listener, self.router())
+    pub async fn serve(self, port: Port, stop: CancellationToken) {
+        let served = axum::serve(port, self.router())
             .with_graceful_shutdown(stop.cancelled_owned())
             .await;
         if let Err(error) = served {

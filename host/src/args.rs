@@ -2,24 +2,30 @@
 
 mod config;
 mod file;
+mod kwok;
+mod selection;
 mod settings;
 mod shape;
 mod stage;
+mod surroundings;
 mod up;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::parser::ValueSource;
 use clap::{
     ArgAction, ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand,
     ValueEnum,
 };
 
-pub use config::{HostConfig, PluginConfig, RunConfig};
+pub use config::{HostConfig, PluginConfig, RunConfig, TlsFiles};
+pub use kwok::{Dialect, KwokArgs};
 pub(crate) use settings::read as read_settings;
 pub use shape::Shape;
 pub use stage::{ConvertArgs, Life, LintArgs, SimulateArgs, StageArgs, StageCommand, TestArgs};
+pub use surroundings::Surroundings;
 pub use up::{EngineConfig, ServerConfig, UpArgs, UpConfig};
 
 /// The exit code of a command line that cannot be carried out (`EX_USAGE`).
@@ -53,11 +59,15 @@ pub struct Cli {
     pub command: Command,
 }
 
-/// Reads a command line.
+/// Reads a command line, as KWOK's if the program is called so.
 ///
 /// # Errors
 /// If it is none; help and version come this way too.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if Dialect::of(arguments.first()) == Dialect::Kwok {
+        return kwok::parse(arguments);
+    }
     let matches = Cli::command().try_get_matches_from(arguments)?;
     let mut cli = Cli::from_arg_matches(&matches)?;
     match (&mut cli.command, matches.subcommand()) {
@@ -123,7 +133,7 @@ pub enum LogFormat {
 #[command(next_help_heading = "Cluster access")]
 pub struct ClientArgs {
     /// A kubeconfig file [default: the files of $KUBECONFIG, ~/.kube/config, or the pod's service account].
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = OsStringValueParser::new().map(PathBuf::from))]
     pub kubeconfig: Option<PathBuf>,
     /// The kubeconfig's context.
     #[arg(long, value_name = "NAME")]
@@ -143,6 +153,9 @@ pub struct ClientArgs {
     /// A group to impersonate; may be repeated.
     #[arg(long = "as-group", value_name = "GROUP")]
     pub impersonate_groups: Vec<String>,
+    /// The pod's service account, whatever files there are.
+    #[arg(skip)]
+    pub service_account: bool,
 }
 
 /// `stagewright run`.
@@ -163,6 +176,12 @@ pub struct RunArgs {
     /// How fast, and how careful.
     #[command(flatten)]
     pub limits: LimitArgs,
+    /// What else KWOK has.
+    #[command(flatten)]
+    pub kwok: KwokArgs,
+    /// Whose defaults count.
+    #[arg(skip)]
+    pub dialect: Dialect,
     /// The flags that were given, as clap names them; the others may come from a `KwokConfiguration`.
     #[arg(skip)]
     pub given: Vec<String>,
@@ -174,7 +193,7 @@ pub struct RunArgs {
 pub struct NodeArgs {
     /// All nodes of the cluster.
     #[arg(long, value_name = "BOOL", action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_value_t = false,
-        default_missing_value = "true")]
+        default_missing_value = "true", value_parser = kwok::boolean)]
     pub manage_all_nodes: bool,
     /// Nodes with these labels, like `type=kwok`.
     #[arg(long, value_name = "SELECTOR")]

@@ -8,6 +8,7 @@
     reason = "a lease has no rank; its writes carry the version they are based on"
 )]
 
+mod holder;
 mod plan;
 mod record;
 
@@ -17,14 +18,15 @@ use std::time::Duration;
 
 use http::Method;
 use kube::core::ApiResource;
-use stagewright_core::claims::{IDENTITY_PREFIX, LEASE_NAMESPACE};
+use stagewright_core::claims::LEASE_NAMESPACE;
 use stagewright_core::object::{Kind, Snapshot, Uid};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::client::wire::{self, Answer, FIELD_MANAGER, WireError, Write};
-use crate::clock::{Clock, chance};
+use crate::clock::Clock;
+pub use holder::identity;
 use plan::{Held, Job, Outcome, Plan};
 use record::{Record, Terms};
 
@@ -39,28 +41,12 @@ const MAX_TOLD: usize = 64;
 /// How leases are held.
 #[derive(Debug, Clone)]
 pub struct LeaseOptions {
-    /// Who holds them, in `holderIdentity`; begins with [`IDENTITY_PREFIX`].
+    /// Who holds them, in `holderIdentity`, like [`identity`].
     pub identity: String,
     /// How long a lease holds without being renewed. It is renewed four times as often.
     pub duration: Duration,
     /// How long releasing them may take at the end.
     pub grace: Duration,
-}
-
-/// Who this process is: unlike every other, also of this machine.
-#[must_use]
-pub fn identity() -> String {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname")
-        .ok()
-        .or_else(|| std::env::var("HOSTNAME").ok());
-    let host = host
-        .map(|host| host.trim().to_owned())
-        .filter(|host| !host.is_empty());
-    format!(
-        "{IDENTITY_PREFIX}{}-{:08x}",
-        host.as_deref().unwrap_or("host"),
-        chance()
-    )
 }
 
 /// Creates, renews, takes over and releases the selected nodes' leases.
@@ -255,7 +241,10 @@ impl Desk {
         else {
             return (refused(&answer), None);
         };
-        if let Some(until) = record.taken_until(&self.identity, self.take_over, self.clock.now()) {
+        let now = self.clock.now();
+        if let Some(until) = record.taken_until(&self.identity, self.take_over, now)
+            && !record.holder.as_deref().is_some_and(holder::has_ended)
+        {
             return (Outcome::Taken(until), None);
         }
         let terms = self.terms(record.renewed);

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::admin::{self, Admin, Readiness};
+use crate::admin::{self, Admin, Port, Readiness};
 use crate::args::{PluginConfig, RunConfig};
 use crate::client::{self, Requests};
 use crate::clock::Clock;
@@ -37,18 +37,23 @@ pub async fn run(config: RunConfig) -> anyhow::Result<ExitCode> {
     let loaded = readiness.latch("plugins");
     let synced = readiness.latch("caches");
     let admin = Admin::new(readiness, registry);
-    let listener = admin::bind(config.server_address).await?;
     let served = CancellationToken::new();
     let background = TaskTracker::new();
-    background.spawn(admin.clone().serve(listener, served.clone()));
+    match port(&config).await? {
+        Some(port) => drop(background.spawn(admin.clone().serve(port, served.clone()))),
+        None => tracing::warn!("health, metrics and explain are not served"),
+    }
 
+    for flag in &config.unserved {
+        tracing::warn!(flag, "KWOK has this, and it does nothing here yet");
+    }
     let client = client::connect_counted(&config.client, &clock, &requests).await?;
     let plugins = load(&config.plugins).await?;
     drop(loaded);
     let Some(version) = client::wait_for_server(&client, &stop).await else {
         return Ok(ExitCode::SUCCESS);
     };
-    tracing::info!(version, address = %config.server_address, "API server found; health, metrics and explain are served");
+    tracing::info!(version, "API server found");
 
     let host = Host::new(HostParts {
         client,
@@ -77,6 +82,22 @@ pub async fn run(config: RunConfig) -> anyhow::Result<ExitCode> {
     let _ = tokio::time::timeout(config.host.shutdown_grace, background.wait()).await;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Takes the port that was asked for.
+async fn port(config: &RunConfig) -> anyhow::Result<Option<Port>> {
+    let Some(address) = config.server_address else {
+        return Ok(None);
+    };
+    let listener = match admin::bind(address).await {
+        Err(error) if config.server_optional => {
+            tracing::warn!("{error}");
+            return Ok(None);
+        }
+        bound => bound?,
+    };
+    tracing::info!(%address, tls = config.tls.is_some(), "health, metrics and explain are served");
+    Ok(Some(Port::new(listener, config.tls.as_ref())?))
 }
 
 /// All that a process with a host counts, and the registry that scrapes read it from.

@@ -39,6 +39,8 @@ pub struct Options {
     pub controller_manager: bool,
     /// More arguments for kube-apiserver; they come last, so they win.
     pub api_server_arguments: Vec<String>,
+    /// More arguments for kube-controller-manager; they come last, so they win.
+    pub controller_manager_arguments: Vec<String>,
 }
 
 impl Default for Options {
@@ -48,6 +50,7 @@ impl Default for Options {
             scheduler: true,
             controller_manager: true,
             api_server_arguments: Vec::new(),
+            controller_manager_arguments: Vec::new(),
         }
     }
 }
@@ -60,6 +63,7 @@ impl Options {
             scheduler: false,
             controller_manager: false,
             api_server_arguments: Vec::new(),
+            controller_manager_arguments: Vec::new(),
         }
     }
 }
@@ -225,7 +229,10 @@ impl ControlPlane {
                         self.options.controller_manager,
                         Program::ControllerManager,
                         // Each of its controllers has rights of its own; its own user has few.
-                        vec![flag, "--use-service-account-credentials=true".to_owned()],
+                        [flag, "--use-service-account-credentials=true".to_owned()]
+                            .into_iter()
+                            .chain(self.options.controller_manager_arguments.iter().cloned())
+                            .collect(),
                     )
                 }
                 _ => continue,

@@ -10,14 +10,16 @@ use anyhow::{Context, Result, bail, ensure};
 /// # Errors
 /// No Go, or the module is not downloaded.
 pub fn kubernetes(workspace: &Path) -> Result<(String, PathBuf)> {
+    folder(workspace, "k8s.io/kubernetes")
+}
+
+/// Version and folder of one of the modules that the control plane is built from.
+///
+/// # Errors
+/// No Go, or the module is not downloaded.
+pub fn folder(workspace: &Path, module: &str) -> Result<(String, PathBuf)> {
     let output = Command::new("go")
-        .args([
-            "list",
-            "-m",
-            "-f",
-            "{{.Version}} {{.Dir}}",
-            "k8s.io/kubernetes",
-        ])
+        .args(["list", "-m", "-f", "{{.Version}} {{.Dir}}", module])
         .current_dir(workspace.join("tests/controlplane"))
         .output()
         .context("running go list")?;

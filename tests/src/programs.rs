@@ -29,6 +29,12 @@ pub enum Program {
     Kwok,
     /// kwok v0.4.0, the release in which users reported pods that move backward.
     KwokV04,
+    /// kwokctl v0.8.0, which starts clusters with kwok's binary, or with ours.
+    Kwokctl,
+    /// What kwokctl saves snapshots of etcd with.
+    Etcdctl,
+    /// What it restores them with.
+    Etcdutl,
     /// What kwok's packages decide of stages: the oracle of the stage tests.
     KwokStages,
 }
@@ -48,6 +54,9 @@ impl Program {
             Program::Kubectl => "kubectl",
             Program::Kwok => "kwok",
             Program::KwokV04 => "kwok-v0.4",
+            Program::Kwokctl => "kwokctl",
+            Program::Etcdctl => "etcdctl",
+            Program::Etcdutl => "etcdutl",
             Program::KwokStages => "kwok-stages",
         }
     }
@@ -60,6 +69,9 @@ impl Program {
             Program::Scheduler => "k8s.io/kubernetes/cmd/kube-scheduler",
             Program::Kubectl => "k8s.io/kubernetes/cmd/kubectl",
             Program::Kwok | Program::KwokV04 => "sigs.k8s.io/kwok/cmd/kwok",
+            Program::Kwokctl => "sigs.k8s.io/kwok/cmd/kwokctl",
+            Program::Etcdctl => "go.etcd.io/etcd/etcdctl/v3",
+            Program::Etcdutl => "go.etcd.io/etcd/etcdutl/v3",
             Program::KwokStages => "./stages",
         }
     }
@@ -67,10 +79,10 @@ impl Program {
     /// The folder of the Go module that pins it.
     fn module(self) -> PathBuf {
         let modules = Path::new(env!("CARGO_MANIFEST_DIR")).join("controlplane");
-        if self == Program::KwokV04 {
-            modules.join("kwok-v0.4")
-        } else {
-            modules
+        match self {
+            Program::KwokV04 => modules.join("kwok-v0.4"),
+            Program::Kwokctl | Program::Etcdctl | Program::Etcdutl => modules.join("kwokctl"),
+            _ => modules,
         }
     }
 }

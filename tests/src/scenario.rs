@@ -18,7 +18,7 @@ pub use requests::{
     Touches, api, create, create_all, create_when_served, delete, delete_all, merge, now_micros,
     read,
 };
-pub use stage::{Scenario, Scene, play};
+pub use stage::{Company, Scenario, Scene, play, play_together};
 pub use view::{Known, Seen, View};
 
 /// How long a scenario waits for what needs no delay of its own. Long, since the machine may be busy; a good run never gets near.

@@ -136,7 +136,13 @@ const ROOMS: &[Room] = &[
         never: &["kube::", "wasmtime", "SystemTime", "Timestamp::now"],
     },
     Room {
-        files: &["plugins/sdk", "plugins/pod", "plugins/node"],
+        files: &[
+            "plugins/sdk",
+            "plugins/pod",
+            "plugins/node",
+            "plugins/network",
+            "plugins/storage",
+        ],
         never: &["stagewright_core", "kube::", "wasmtime", "tokio"],
     },
     // The rank watcher judges the host, so its rules are its own.
@@ -237,6 +243,8 @@ fn unsafe_code_is_the_one_audited_place() {
         "plugins/build",
         "plugins/pod",
         "plugins/node",
+        "plugins/network",
+        "plugins/storage",
         "tests",
     ] {
         for (path, text) in sources(place) {

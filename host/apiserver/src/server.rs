@@ -111,6 +111,12 @@ impl ApiServer {
         rest::handle(&self.shared, request)
     }
 
+    /// All kinds that are served now, by group, version and plural.
+    #[must_use]
+    pub fn kinds(&self) -> Vec<Arc<Resource>> {
+        self.shared.catalog.read().resources().cloned().collect()
+    }
+
     /// The kind as it is served now, if it is.
     #[must_use]
     pub fn kind(&self, api_version: &str, kind: &str) -> Option<Arc<Resource>> {

@@ -1,6 +1,6 @@
 //! `stagewright run`'s arguments as types: after this, nothing is parsed again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,10 +8,11 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde_json::Value;
 use stagewright_core::claims::Selection;
-use stagewright_core::selector::Selector;
 
+use super::kwok as rules;
 use super::{
-    ClientArgs, LimitArgs, NetworkArgs, NodeArgs, PluginArgs, RunArgs, UsageError, file, settings,
+    ClientArgs, Dialect, KwokArgs, LimitArgs, NetworkArgs, PluginArgs, RunArgs, Surroundings,
+    UsageError, file, selection, settings,
 };
 use crate::kwok;
 
@@ -26,8 +27,23 @@ pub struct RunConfig {
     pub plugins: PluginConfig,
     /// The host name that nodes name as their kubelet's.
     pub node_name: Option<String>,
-    /// Where health, metrics and `explain` are served.
-    pub server_address: SocketAddr,
+    /// Where health, metrics and `explain` are served; none: nowhere.
+    pub server_address: Option<SocketAddr>,
+    /// Whether another process may have that address, since others share the machine's ports.
+    pub server_optional: bool,
+    /// What that port speaks TLS with, beside plain HTTP.
+    pub tls: Option<TlsFiles>,
+    /// Flags of KWOK's that were given and do nothing yet.
+    pub unserved: Vec<&'static str>,
+}
+
+/// A certificate and its key, in PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate, and those that signed it.
+    pub certificate: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
 }
 
 /// Which plugins there are.
@@ -74,16 +90,19 @@ pub struct HostConfig {
 }
 
 impl RunConfig {
-    /// Checks the arguments and reads the settings. `in_cluster`: the controller runs in a pod, where others must reach it.
+    /// Checks the arguments and reads the settings.
     ///
     /// # Errors
     /// Names the flag and the remedy.
-    pub fn new(mut args: RunArgs, in_cluster: bool) -> Result<Self, UsageError> {
-        let kwok = kwok::Config::load(&args.plugins.config).map_err(|error| UsageError {
+    pub fn new(mut args: RunArgs, around: &Surroundings) -> Result<Self, UsageError> {
+        let sources = rules::sources(&args, around);
+        let mut kwok = kwok::Config::load(&sources).map_err(|error| UsageError {
             flag: "--config",
             problem: error.to_string(),
         })?;
         file::fill(kwok.options.clone(), &mut args);
+        rules::settle(&mut args, &mut kwok, around)?;
+        let server_address = server_address(&args, around)?;
         // Taken apart by name, so that a new flag that nobody uses does not compile.
         let RunArgs {
             client,
@@ -91,6 +110,8 @@ impl RunConfig {
             plugins,
             network,
             limits,
+            kwok: kwok_args,
+            dialect: _,
             given: _,
         } = args;
         let PluginArgs {
@@ -107,7 +128,7 @@ impl RunConfig {
             node_ip,
             node_port,
             node_name,
-            server_address,
+            server_address: _,
         } = network;
         let LimitArgs {
             dry_run,
@@ -120,13 +141,8 @@ impl RunConfig {
         let cores = std::thread::available_parallelism()
             .map_or(1, usize::from)
             .min(8);
-        let host = if in_cluster {
-            Ipv4Addr::UNSPECIFIED
-        } else {
-            Ipv4Addr::LOCALHOST
-        };
         let host_config = HostConfig {
-            selection: selection(nodes)?,
+            selection: selection::read(nodes)?,
             lease_duration: (lease > 0).then(|| Duration::from_secs(lease.into())),
             allow_impersonation,
             seed,
@@ -153,77 +169,16 @@ impl RunConfig {
                 kwok,
             },
             node_name: node_name.filter(|name| !name.is_empty()),
-            server_address: match server_address.filter(|address| !address.is_empty()) {
-                Some(address) => server_address_of(&address)?,
-                None => SocketAddr::from((host, node_port)),
-            },
+            server_address,
+            server_optional: around.host_network,
+            unserved: kwok_args.unserved(),
+            tls: tls(kwok_args)?,
         })
     }
 }
 
-/// KWOK's rule: all nodes, or those with labels and annotations, or those named. An empty value is none.
-fn selection(nodes: NodeArgs) -> Result<Selection, UsageError> {
-    let NodeArgs {
-        manage_all_nodes,
-        manage_nodes_with_label_selector,
-        manage_nodes_with_annotation_selector,
-        manage_single_node,
-        node_lease_duration_seconds: _,
-    } = nodes;
-    let labels = selector(
-        "--manage-nodes-with-label-selector",
-        manage_nodes_with_label_selector,
-    )?;
-    let annotations = selector(
-        "--manage-nodes-with-annotation-selector",
-        manage_nodes_with_annotation_selector,
-    )?;
-    let names: BTreeSet<String> = given(manage_single_node).collect();
-    let ways = [
-        manage_all_nodes,
-        labels.is_some() || annotations.is_some(),
-        !names.is_empty(),
-    ];
-    let problem = match ways.iter().filter(|way| **way).count() {
-        0 => {
-            "no node is selected, so there is nothing to do: give this flag, --manage-nodes-with-label-selector, \
-            --manage-nodes-with-annotation-selector or --manage-single-node"
-        }
-        1 => {
-            return Ok(match (labels, annotations) {
-                (Some(labels), Some(annotations)) => {
-                    Selection::LabelsAndAnnotations(labels, annotations)
-                }
-                (Some(labels), None) => Selection::Labels(labels),
-                (None, Some(annotations)) => Selection::Annotations(annotations),
-                (None, None) if manage_all_nodes => Selection::All,
-                (None, None) => Selection::Names(names),
-            });
-        }
-        _ => {
-            "cannot be combined: leave only this flag, or only selectors (--manage-nodes-with-…-selector), or only \
-            --manage-single-node"
-        }
-    };
-    Err(UsageError {
-        flag: "--manage-all-nodes",
-        problem: problem.to_owned(),
-    })
-}
-
-fn selector(flag: &'static str, text: Option<String>) -> Result<Option<Selector>, UsageError> {
-    let Some(text) = text.filter(|text| !text.trim().is_empty()) else {
-        return Ok(None);
-    };
-    let error = |error| UsageError {
-        flag,
-        problem: format!("{error}; write it like `type=kwok` or `tier in (a,b)`"),
-    };
-    Selector::parse(&text).map(Some).map_err(error)
-}
-
 /// Without the empty ones: `--node-ip=` means none.
-fn given(values: Vec<String>) -> impl Iterator<Item = String> {
+pub(super) fn given(values: Vec<String>) -> impl Iterator<Item = String> {
     values
         .into_iter()
         .map(|value| value.trim().to_owned())
@@ -263,6 +218,42 @@ pub(super) fn duration(flag: &'static str, text: &str) -> Result<Duration, Usage
             flag,
             problem: format!("{text:?} is no duration; write it like 30s, 500ms or 2m"),
         })
+}
+
+/// What was asked for, or the node's port: for this machine alone, but for others too in a pod and as KWOK has it.
+fn server_address(args: &RunArgs, around: &Surroundings) -> Result<Option<SocketAddr>, UsageError> {
+    let NetworkArgs {
+        server_address,
+        node_port,
+        ..
+    } = &args.network;
+    if let Some(address) = server_address.as_deref().filter(|text| !text.is_empty()) {
+        return server_address_of(address).map(Some);
+    }
+    let is_kwok = args.dialect == Dialect::Kwok;
+    let host = if around.in_cluster || is_kwok {
+        Ipv4Addr::UNSPECIFIED
+    } else {
+        Ipv4Addr::LOCALHOST
+    };
+    let is_served = *node_port != 0 || !is_kwok;
+    Ok(is_served.then(|| SocketAddr::from((host, *node_port))))
+}
+
+fn tls(args: KwokArgs) -> Result<Option<TlsFiles>, UsageError> {
+    let file = |text: Option<String>| text.filter(|text| !text.is_empty()).map(PathBuf::from);
+    let (certificate, key) = (file(args.tls_cert_file), file(args.tls_private_key_file));
+    match (certificate, key) {
+        (Some(certificate), Some(key)) => Ok(Some(TlsFiles { certificate, key })),
+        (None, None) => Ok(None),
+        (certificate, _) => Err(UsageError {
+            flag: match certificate {
+                Some(_) => "--tls-private-key-file",
+                None => "--tls-cert-file",
+            },
+            problem: "a certificate and its key go together; give both flags, or none".to_owned(),
+        }),
+    }
 }
 
 fn server_address_of(text: &str) -> Result<SocketAddr, UsageError> {
@@ -314,34 +305,7 @@ mod tests {
         else {
             panic!("no run")
         };
-        RunConfig::new(*args, false).map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn each_way_to_select_nodes() {
-        for (line, expected) in [
-            ("--manage-all-nodes", "All"),
-            (
-                "--manage-all-nodes=true --manage-nodes-with-annotation-selector=",
-                "All",
-            ),
-            ("--manage-nodes-with-label-selector=a=b", "Labels("),
-            (
-                "--manage-nodes-with-annotation-selector=a=b",
-                "Annotations(",
-            ),
-            (
-                "--manage-nodes-with-annotation-selector=a --manage-nodes-with-label-selector=b",
-                "LabelsAndAnnotations(",
-            ),
-            (
-                "--manage-single-node=n1 --manage-node n2",
-                "Names({\"n1\", \"n2\"})",
-            ),
-        ] {
-            let selection = format!("{:?}", run(line).unwrap().host.selection);
-            assert!(selection.starts_with(expected), "{line}: {selection}");
-        }
+        RunConfig::new(*args, &Surroundings::default()).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -388,6 +352,14 @@ mod tests {
                 "--manage-all-nodes --shutdown-grace=0s",
                 ["--shutdown-grace", "30s"],
             ),
+            (
+                "--manage-all-nodes --tls-cert-file=a.crt",
+                ["--tls-private-key-file", "both flags"],
+            ),
+            (
+                "--manage-all-nodes --enable-crds=Stage,Pod",
+                ["--enable-crds", "ClusterResourceUsage"],
+            ),
         ] {
             let error = run(line).unwrap_err();
             assert!(
@@ -400,7 +372,10 @@ mod tests {
     #[test]
     fn defaults_are_for_one_machine() {
         let config = run("--manage-all-nodes --node-ip=").unwrap();
-        assert_eq!(config.server_address.to_string(), "127.0.0.1:10247");
+        assert_eq!(
+            config.server_address,
+            Some("127.0.0.1:10247".parse().unwrap())
+        );
         assert_eq!(config.host.lease_duration, Some(Duration::from_secs(40)));
         assert_eq!(config.plugins.stock, ["node", "pod"]);
         assert_eq!(config.host.node_ips.len(), 1);
@@ -417,6 +392,6 @@ mod tests {
             ),
             (None, 0, 2)
         );
-        assert_eq!(config.server_address.port(), 1);
+        assert_eq!(config.server_address.unwrap().port(), 1);
     }
 }

@@ -53,6 +53,12 @@ pub(super) fn fill(options: Options, args: &mut RunArgs) {
     if let Some(selector) = text(labels, options.manage_nodes_with_label_selector) {
         nodes.manage_nodes_with_label_selector = Some(selector);
     }
+    if let Some(file) = text("tls_cert_file", options.tls_cert_file) {
+        args.kwok.tls_cert_file = Some(file);
+    }
+    if let Some(file) = text("tls_private_key_file", options.tls_private_key_file) {
+        args.kwok.tls_private_key_file = Some(file);
+    }
     let lease = options.node_lease_duration_seconds;
     if let Some(seconds) = lease.filter(|_| may("node_lease_duration_seconds")) {
         nodes.node_lease_duration_seconds = seconds;

@@ -8,8 +8,8 @@ use clap::Args;
 
 use super::config::duration;
 use super::{
-    ClientArgs, HostConfig, LimitArgs, NetworkArgs, NodeArgs, Output, PluginArgs, PluginConfig,
-    RunArgs, RunConfig, Shape, UsageError,
+    ClientArgs, Dialect, HostConfig, KwokArgs, LimitArgs, NetworkArgs, NodeArgs, Output,
+    PluginArgs, PluginConfig, RunArgs, RunConfig, Shape, Surroundings, UsageError,
 };
 
 /// As fast as time may go: beyond that, leases and heartbeats are all that happens.
@@ -203,9 +203,11 @@ impl UpConfig {
                 plugins,
                 network,
                 limits,
+                kwok: KwokArgs::default(),
+                dialect: Dialect::Own,
                 given,
             },
-            false,
+            &Surroundings::default(),
         )?;
         let nodes: Result<Vec<Shape>, UsageError> =
             nodes.iter().map(|text| Shape::parse(text)).collect();
@@ -225,7 +227,9 @@ impl UpConfig {
             engine: (!server_only).then_some(EngineConfig {
                 host: run.host,
                 plugins: run.plugins,
-                server_address: run.server_address,
+                server_address: run
+                    .server_address
+                    .unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
                 server_address_given,
                 nodes,
                 pods: usize::try_from(pods).unwrap_or(usize::MAX),

@@ -54,6 +54,9 @@ pub(super) async fn find(args: &ClientArgs) -> Result<Found, ConnectError> {
 }
 
 async fn locate(args: &ClientArgs, around: &Surroundings) -> Result<Found, ConnectError> {
+    if args.service_account {
+        return in_cluster();
+    }
     if let Some(path) = &args.kubeconfig {
         let kubeconfig = read("--kubeconfig", path)?;
         return choose(kubeconfig, path.display().to_string(), args).await;
@@ -90,17 +93,14 @@ async fn locate(args: &ClientArgs, around: &Surroundings) -> Result<Found, Conne
             "{flag} names an entry of a kubeconfig, and there is none"
         )));
     }
+    // With --master too: its server is another then, and the pod's token stays.
+    if around.in_cluster {
+        return in_cluster();
+    }
     if let Some(url) = &args.master {
         return Ok(Found {
             config: Config::new(parse_url(url)?),
             origin: "--master".to_owned(),
-        });
-    }
-    if around.in_cluster {
-        let config = Config::incluster().map_err(ConnectError::InCluster)?;
-        return Ok(Found {
-            config,
-            origin: "service account".to_owned(),
         });
     }
     let home = around.home.as_ref().map_or_else(
@@ -110,6 +110,14 @@ async fn locate(args: &ClientArgs, around: &Surroundings) -> Result<Found, Conne
     Err(ConnectError::NoCluster(format!(
         "KUBECONFIG is not set, {home} does not exist, and this is no pod"
     )))
+}
+
+fn in_cluster() -> Result<Found, ConnectError> {
+    let config = Config::incluster().map_err(ConnectError::InCluster)?;
+    Ok(Found {
+        config,
+        origin: "service account".to_owned(),
+    })
 }
 
 fn read(origin: &'static str, path: &Path) -> Result<Kubeconfig, ConnectError> {

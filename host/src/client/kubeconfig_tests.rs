@@ -130,6 +130,18 @@ async fn what_is_missing_or_malformed_is_named() {
     .await
     .unwrap_err();
     assert!(error.contains("--context"), "{error}");
+    // In a pod, --master is another server for the same service account.
+    let around = Surroundings {
+        in_cluster: true,
+        ..nowhere()
+    };
+    let args = ClientArgs {
+        master: Some("https://10.0.0.1:6443".into()),
+        ..ClientArgs::default()
+    };
+    let error = server(&args, &around).await.unwrap_err();
+    assert!(error.contains("in-cluster configuration"), "{error}");
+    assert!(server(&args, &nowhere()).await.is_ok());
     let error = server(&ClientArgs::default(), &nowhere())
         .await
         .unwrap_err();

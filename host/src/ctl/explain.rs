@@ -121,7 +121,7 @@ mod tests {
     use tokio_util::sync::CancellationToken;
 
     use super::*;
-    use crate::admin::{Admin, Readiness, StateView, bind};
+    use crate::admin::{Admin, Port, Readiness, StateView, bind};
     use crate::explain::ExplainQuery;
 
     struct View;
@@ -162,7 +162,7 @@ mod tests {
         let server = Admin::new(Readiness::default(), Arc::new(Registry::default()));
         server.set_view(Arc::new(View));
         let stop = CancellationToken::new();
-        let serving = tokio::spawn(server.serve(listener, stop.clone()));
+        let serving = tokio::spawn(server.serve(Port::plain(listener), stop.clone()));
         for (name, namespace) in [("a b/web", None), ("web", Some("a b"))] {
             let text = explain(args(name, namespace, Output::Text, &admin))
                 .await

@@ -8,13 +8,21 @@ use std::io::{ErrorKind, Write as _};
 use std::num::NonZero;
 use std::process::ExitCode;
 
-use crate::args::{Cli, Command, EXIT_USAGE, RunConfig, UpConfig, UsageError};
+use crate::args::{
+    Cli, Command, Dialect, EXIT_USAGE, LogArgs, LogFormat, RunConfig, Surroundings, UpConfig,
+    UsageError,
+};
 use crate::{args, logging, run, up};
 
-/// The program, from its arguments to its exit code: 0, 1 (it failed) or 64 (it was called wrongly).
+/// The program, from its arguments to its exit code: 0, 1 (it failed) or 64 (it was called wrongly; 1 too if it is called as `kwok`).
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let dialect = Dialect::of(arguments.first());
     let cli = match args::parse(arguments) {
         Ok(cli) => cli,
+        Err(error) if error.use_stderr() && dialect == Dialect::Kwok => {
+            return log_end(&error.render().to_string());
+        }
         Err(error) => {
             // Help and version come this way too, and are no errors. Nobody to print to is no reason to fail otherwise.
             let _ = error.print();
@@ -27,9 +35,12 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     match dispatch(cli) {
         Ok(code) => code,
-        Err(error) if error.downcast_ref::<UsageError>().is_some() => complain(&error, EXIT_USAGE),
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => complain(&error, 1),
+        Err(error) if dialect == Dialect::Kwok => log_end(&told(&error)),
+        Err(error) => {
+            let is_usage = error.downcast_ref::<UsageError>().is_some();
+            complain(&error, if is_usage { EXIT_USAGE } else { 1 })
+        }
     }
 }
 
@@ -38,8 +49,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
     match command {
         Command::Run(args) => {
             logging::init(&log, "info", std::io::stderr)?;
-            let in_cluster = std::env::var_os("KUBERNETES_SERVICE_HOST").is_some();
-            let config = RunConfig::new(*args, in_cluster)?;
+            let config = RunConfig::new(*args, &Surroundings::read())?;
             runtime()?.block_on(run::run(config))
         }
         Command::Up(args) => {
@@ -73,16 +83,35 @@ fn print(text: &str) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The error and its causes, each said once: many errors tell their cause themselves.
 fn complain(error: &anyhow::Error, code: u8) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "error: {}", told(error));
+    ExitCode::from(code)
+}
+
+/// As kwok ends: with code 1, and what is wrong as the last line of its log, which kwokctl shows.
+fn log_end(text: &str) -> ExitCode {
+    let usual = LogArgs {
+        log_format: LogFormat::Auto,
+        log_level: None,
+        verbose: 0,
+    };
+    // It is set up already if the command line could be read.
+    let _ = logging::init(&usual, "info", std::io::stderr);
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let text = lines.collect::<Vec<_>>().join(" ");
+    tracing::error!(err = text.trim_start_matches("error: "), "Execute exit");
+    ExitCode::FAILURE
+}
+
+/// The error and its causes, each said once: many errors tell their cause themselves.
+fn told(error: &anyhow::Error) -> String {
     let mut text = error.to_string();
     for cause in error.chain().skip(1).map(ToString::to_string) {
         if !text.contains(&cause) {
             text = format!("{text}: {cause}");
         }
     }
-    let _ = writeln!(std::io::stderr(), "error: {text}");
-    ExitCode::from(code)
+    text
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

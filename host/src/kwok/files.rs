@@ -152,7 +152,7 @@ fn resources(place: &Path, value: Value) -> Result<Vec<String>, SourceError> {
 }
 
 /// As a shell would read it, since files that name files have no shell.
-fn expanded(source: &str) -> PathBuf {
+pub(crate) fn expanded(source: &str) -> PathBuf {
     match (source.strip_prefix("~/"), std::env::home_dir()) {
         (Some(rest), Some(home)) => home.join(rest),
         _ => PathBuf::from(source),

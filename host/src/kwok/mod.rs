@@ -9,6 +9,7 @@ mod stages;
 use std::collections::BTreeMap;
 
 pub use documents::{Document, Place, Problem, documents, parse};
+pub(crate) use files::expanded;
 pub use files::{SourceError, Text, folder, read};
 pub use options::Options;
 pub use stages::{PLUGIN, Stages};

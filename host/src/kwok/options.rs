@@ -1,7 +1,7 @@
 //! The options of a `KwokConfiguration`.
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// Options that this host has too; KWOK's other options (parallelism, profiling) have no meaning here.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -28,6 +28,10 @@ pub struct Options {
     pub manage_nodes_with_label_selector: Option<String>,
     /// `--node-lease-duration-seconds`.
     pub node_lease_duration_seconds: Option<u32>,
+    /// `--tls-cert-file`.
+    pub tls_cert_file: Option<String>,
+    /// `--tls-private-key-file`.
+    pub tls_private_key_file: Option<String>,
     /// Kinds that are to be read from the API server.
     #[serde(rename = "enableCRDs")]
     pub enable_crds: Option<Vec<String>>,
@@ -36,14 +40,26 @@ pub struct Options {
 // === impl Options ===
 
 impl Options {
-    /// Reads the options of a `KwokConfiguration`.
+    /// Reads the options of a `KwokConfiguration`. What is empty says nothing, as for KWOK.
     ///
     /// # Errors
     /// If one is of another shape.
     pub fn read(document: &Value) -> Result<Self, String> {
         match document.get("options") {
             None | Some(Value::Null) => Ok(Self::default()),
-            Some(options) => Self::deserialize(options).map_err(|error| error.to_string()),
+            Some(Value::Object(options)) => {
+                let said = options.iter().filter(|(key, value)| match value {
+                    Value::String(text) => !text.is_empty(),
+                    Value::Array(list) => !list.is_empty(),
+                    Value::Number(number) => {
+                        key.as_str() != "nodePort" || number.as_u64() != Some(0)
+                    }
+                    _ => true,
+                });
+                let said: Map<String, Value> = said.map(|(k, v)| (k.clone(), v.clone())).collect();
+                Self::deserialize(Value::Object(said)).map_err(|error| error.to_string())
+            }
+            Some(_) => Err("are no mapping of names to values".to_owned()),
         }
     }
 
@@ -73,6 +89,8 @@ impl Options {
             &mut self.node_lease_duration_seconds,
             later.node_lease_duration_seconds,
         );
+        set(&mut self.tls_cert_file, later.tls_cert_file);
+        set(&mut self.tls_private_key_file, later.tls_private_key_file);
         set(&mut self.enable_crds, later.enable_crds);
     }
 }

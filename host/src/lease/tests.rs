@@ -3,6 +3,7 @@ use std::sync::Mutex;
 use http::{Request, Response};
 use kube::client::Body;
 use serde_json::{Value, json};
+use stagewright_core::claims::IDENTITY_PREFIX;
 use stagewright_core::time::Time;
 
 use super::*;

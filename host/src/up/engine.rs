@@ -17,12 +17,13 @@ use super::binder;
 use super::cluster::Counts;
 use super::load::{Created, Load};
 use super::manifests;
+use super::namespaces;
 use super::reading::Reading;
 use super::screen::{DRAWN, View};
 use super::server::Served;
 use super::summary::{self, Pace, Settled};
 use super::user::User;
-use crate::admin::{self, Admin, Readiness};
+use crate::admin::{self, Admin, Port, Readiness};
 use crate::args::EngineConfig;
 use crate::client;
 use crate::host::{Host, HostParts};
@@ -63,6 +64,7 @@ pub(super) async fn run(
     let (told, counts) = watch::channel(Counts::default());
     let counting = binder::run(user.clone(), config.binder, told);
     let _counting = AbortOnDropHandle::new(tokio::spawn(counting));
+    let _emptying = AbortOnDropHandle::new(tokio::spawn(namespaces::run(user.clone())));
     let nodes = config.nodes.iter().map(|shape| shape.count).sum();
     let load = Load {
         shapes: config.nodes,
@@ -118,7 +120,7 @@ impl Engine {
         let admin = Admin::new(readiness, Arc::clone(&registry));
         admin.set_view(host.view());
         let halt = CancellationToken::new();
-        let answering = tokio::spawn(admin.serve(listener, halt.clone()));
+        let answering = tokio::spawn(admin.serve(Port::plain(listener), halt.clone()));
         let (listed, all_listed) = oneshot::channel();
         tokio::spawn(async move {
             let _ = all_listed.await;

@@ -23,7 +23,7 @@ pub(super) enum Change<T> {
 pub(super) struct Follow {
     user: User,
     path: &'static str,
-    fields: &'static str,
+    fields: String,
     body: Option<Body>,
 }
 
@@ -38,11 +38,11 @@ struct Event<'a> {
 // === impl Follow ===
 
 impl Follow {
-    pub(super) fn new(user: &User, path: &'static str, fields: &'static str) -> Self {
+    pub(super) fn new(user: &User, path: &'static str, fields: &str) -> Self {
         Self {
             user: user.clone(),
             path,
-            fields,
+            fields: fields.to_owned(),
             body: None,
         }
     }
@@ -51,7 +51,7 @@ impl Follow {
     pub(super) async fn next<T: DeserializeOwned>(&mut self) -> Vec<Change<T>> {
         let body = match &mut self.body {
             Some(body) => body,
-            None => match self.user.watch(self.path, self.fields) {
+            None => match self.user.watch(self.path, &self.fields) {
                 Ok(body) => {
                     self.body = Some(body);
                     return vec![Change::Anew];

@@ -1,16 +1,18 @@
 //! `stagewright up`: an API server, the host and a load in one process.
 //!
 //! What is created and bound here is what a user with kubectl would: this room writes through the server's front door, and no object
-//! that it did not make itself, but for the node of a pod that waits for one.
+//! that it did not make itself, but for the node of a pod that waits for one and a namespace that is to go.
 
 mod binder;
 mod cluster;
+mod component;
 mod engine;
 mod fit;
 mod follow;
 mod kubeconfig;
 mod load;
 mod manifests;
+mod namespaces;
 mod objects;
 mod reading;
 mod screen;

@@ -94,6 +94,59 @@ impl User {
             .map(drop)
     }
 
+    /// Deletes all objects of a kind in a namespace, each in its own time.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub(super) fn delete_all(&self, kind: &Resource, namespace: &str) -> Result<(), Refused> {
+        let options =
+            json!({"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"});
+        let at = path(kind, Some(namespace), None);
+        self.send(&Method::DELETE, &at, "application/json", &options)
+            .map(drop)
+    }
+
+    /// Whether there is an object of the kind in a namespace.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub(super) fn has_any(&self, kind: &Resource, namespace: &str) -> Result<bool, Refused> {
+        let at = format!("{}?limit=1", path(kind, Some(namespace), None));
+        let list = self.send(&Method::GET, &at, "application/json", &Value::Null)?;
+        let items = list.get("items").and_then(Value::as_array);
+        Ok(items.is_some_and(|items| !items.is_empty()))
+    }
+
+    /// Says that a namespace's content is gone: the finalizer that waits for that is taken away.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub(super) fn finalize(&self, namespace: &Value, finalizer: &str) -> Result<(), Refused> {
+        let mut namespace = namespace.clone();
+        let name = namespace.pointer("/metadata/name").and_then(Value::as_str);
+        let at = format!("/api/v1/namespaces/{}/finalize", name.unwrap_or_default());
+        let finalizers = namespace
+            .pointer_mut("/spec/finalizers")
+            .and_then(Value::as_array_mut);
+        if let Some(finalizers) = finalizers {
+            finalizers.retain(|known| known != finalizer);
+        }
+        self.send(&Method::PUT, &at, "application/json", &namespace)
+            .map(drop)
+    }
+
+    /// The kinds of which objects can be in a namespace, and can be deleted all at once.
+    pub(super) fn namespaced_kinds(&self) -> Vec<std::sync::Arc<Resource>> {
+        let mut kinds = self.0.kinds();
+        kinds.retain(|kind| {
+            kind.namespaced
+                && ["deletecollection", "list"]
+                    .iter()
+                    .all(|verb| kind.allows(verb))
+        });
+        kinds
+    }
+
     /// Watches what is at a path, from what is there now.
     ///
     /// # Errors

@@ -47,14 +47,25 @@ impl Kwok {
         stages: &[&str],
         arguments: &[&str],
     ) -> Result<Self> {
+        let stages = shipped_stages(version, stages).await?;
+        Self::start_with(plane, version, &stages, arguments).await
+    }
+
+    /// The same with a configuration as text.
+    ///
+    /// # Errors
+    /// As [`Kwok::start`].
+    pub async fn start_with(
+        plane: &ControlPlane,
+        version: Version,
+        configuration: &str,
+        arguments: &[&str],
+    ) -> Result<Self> {
         let which = version.program();
-        let (program, module) = tokio::task::spawn_blocking(move || {
-            anyhow::Ok((program(which)?, source(which, "sigs.k8s.io/kwok")?))
-        })
-        .await??;
+        let program = tokio::task::spawn_blocking(move || program(which)).await??;
         let folder = plane.instance_folder(which.name())?;
         let config = folder.join("kwok.yaml");
-        fs::write(&config, stage_file(&module, stages)?)?;
+        fs::write(&config, configuration)?;
         let address = format!("127.0.0.1:{}", free_port()?);
         let mut all = vec![
             format!("--kubeconfig={}", text(plane.kubeconfig())?),
@@ -100,6 +111,28 @@ impl Kwok {
             .with_context(late)?
     }
 
+    /// Whether it has not ended.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        self.process.ended().is_none()
+    }
+
+    /// Stops it where it is: SIGSTOP.
+    ///
+    /// # Errors
+    /// If it has ended.
+    pub fn pause(&self) -> Result<()> {
+        self.process.signal("STOP")
+    }
+
+    /// Lets it go on: SIGCONT.
+    ///
+    /// # Errors
+    /// If it has ended.
+    pub fn resume(&self) -> Result<()> {
+        self.process.signal("CONT")
+    }
+
     /// The process id.
     #[must_use]
     pub fn pid(&self) -> u32 {
@@ -127,6 +160,16 @@ impl Kwok {
     pub fn resident(&self) -> Result<u64> {
         resident(self.pid())
     }
+}
+
+/// The stage files of the module's folders, as one configuration.
+///
+/// # Errors
+/// If the module cannot be fetched, or a folder has no stages.
+pub async fn shipped_stages(version: Version, folders: &[&str]) -> Result<String> {
+    let which = version.program();
+    let module = tokio::task::spawn_blocking(move || source(which, "sigs.k8s.io/kwok")).await??;
+    stage_file(&module, folders)
 }
 
 /// The stages of the folders as one file of several documents. Their names are made different, for two folders may each have a

@@ -16,6 +16,7 @@ use tokio::sync::OnceCell;
 use super::{SOON, View, create, delay_annotation, delete, is_true, node, pod, set, version};
 use crate::controlplane::{ControlPlane, Options};
 use crate::host::Host;
+use crate::watcher::RankWatcher;
 
 /// How long a scenario may take before it counts as stuck.
 const LIMIT: Duration = Duration::from_secs(600);
@@ -35,7 +36,7 @@ pub struct Scenario {
 /// A [`Scenario`] of an `async fn(Scene) -> Result<()>`, under the function's name.
 #[macro_export]
 macro_rules! scenario {
-    ($play:ident) => {
+    ($play:path) => {
         $crate::scenario::Scenario {
             name: stringify!($play),
             play: |scene| Box::pin($play(scene)),
@@ -57,28 +58,96 @@ pub struct Scene {
 /// Runs the scenarios one after another on one control plane, which starts with the first and stops with the last. The program's
 /// arguments are those of any Rust test program.
 pub fn play(scenarios: &'static [Scenario]) {
-    let mut arguments = Arguments::from_args();
     // Each has the machine to itself: they measure times and CPU.
-    arguments.test_threads = Some(1);
+    run(scenarios, Company::default(), 1);
+}
+
+/// Runs the scenarios side by side, and judges after the last one that no version of a pod or node was a move backward.
+///
+/// For what takes its time and does not mind company: each has a namespace of its own, and nodes of its own by their label `group`.
+pub fn play_together(scenarios: &'static [Scenario], company: Company) {
+    run(scenarios, company, scenarios.len());
+}
+
+/// What scenarios share beside the API server.
+#[derive(Debug, Clone, Default)]
+pub struct Company {
+    /// How the control plane is started.
+    pub options: Options,
+    /// The arguments of a host that serves all scenarios; none: each starts its own.
+    pub host: Option<Vec<String>>,
+}
+
+/// What runs while scenarios do. Fields are dropped in this order.
+struct Running {
+    watcher: Option<RankWatcher>,
+    _host: Option<Host>,
+    plane: Arc<ControlPlane>,
+}
+
+impl Running {
+    async fn start(company: &Company, is_judged: bool) -> Result<Self> {
+        let plane = Arc::new(ControlPlane::start(company.options.clone()).await?);
+        let watcher = match is_judged {
+            true => Some(RankWatcher::start(&plane.client().await?).await?),
+            // It would take part in what they measure.
+            false => None,
+        };
+        let host = match &company.host {
+            Some(arguments) => {
+                Some(Host::start_with(&plane, &plane.kubeconfig(), arguments).await?)
+            }
+            None => None,
+        };
+        Ok(Self {
+            watcher,
+            _host: host,
+            plane,
+        })
+    }
+
+    /// Whether nothing moved backward, also where nobody looked.
+    async fn judge(self) -> Result<()> {
+        let Some(watcher) = self.watcher else {
+            return Ok(());
+        };
+        let report = watcher.stop().await?;
+        let judged = [
+            ("moved backward", &report.backward),
+            ("is another object's", &report.misplaced),
+            ("is untidy", &report.untidy),
+        ];
+        for (what, moves) in judged {
+            // Scenarios play other writers too, who may do as they like.
+            let ours: Vec<_> = moves
+                .iter()
+                .filter(|moved| moved.manager == "stagewright")
+                .collect();
+            ensure!(ours.is_empty(), "{} times it {what}: {ours:#?}", ours.len());
+        }
+        Ok(())
+    }
+}
+
+fn run(scenarios: &'static [Scenario], company: Company, at_once: usize) {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads = Some(at_once);
     let Ok(runtime) = tokio::runtime::Runtime::new() else {
         return;
     };
-    let (runtime, plane) = (
-        Arc::new(runtime),
-        Arc::new(OnceCell::<Arc<ControlPlane>>::new()),
-    );
+    let runtime = Arc::new(runtime);
+    let running = Arc::new(OnceCell::<Running>::new());
+    let company = Arc::new(company);
     let trial = |(number, scenario): (usize, &'static Scenario)| {
-        let (runtime, plane) = (Arc::clone(&runtime), Arc::clone(&plane));
+        let (runtime, running) = (Arc::clone(&runtime), Arc::clone(&running));
+        let company = Arc::clone(&company);
         Trial::test(scenario.name, move || {
             let run = async {
-                let plane = plane
-                    .get_or_try_init(|| async {
-                        Ok::<_, anyhow::Error>(Arc::new(
-                            ControlPlane::start(Options::default()).await?,
-                        ))
-                    })
+                let running = running
+                    .get_or_try_init(|| Running::start(&company, at_once > 1))
                     .await?;
-                let scene = Scene::open(Arc::clone(plane), format!("scene-{number}")).await?;
+                let plane = Arc::clone(&running.plane);
+                let scene = Scene::open(plane, format!("scene-{number}")).await?;
                 tokio::time::timeout(LIMIT, (scenario.play)(scene))
                     .await
                     .context("the scenario is stuck")?
@@ -93,8 +162,13 @@ pub fn play(scenarios: &'static [Scenario]) {
         scenarios.iter().enumerate().map(trial).collect(),
     );
     // The trials are gone, so this is the last of the control plane; it stops here, before the program ends.
-    drop(plane);
+    let running = Arc::into_inner(running).and_then(OnceCell::into_inner);
+    let judged = running.map_or(Ok(()), |running| runtime.block_on(running.judge()));
     drop(runtime);
+    if let Err(error) = judged {
+        eprintln!("{error:#}");
+        std::process::exit(101);
+    }
     conclusion.exit();
 }
 

@@ -8,36 +8,6 @@ use stagewright_tests::sample::{context, pod};
 
 use super::{shipped, stages_of};
 
-/// Stages that never end, and one that does.
-fn endless() -> Vec<Json> {
-    let stage = |name: &str, key: &str| {
-        let selector = json!({"matchExpressions": [{"jq": {"key": key, "operator": "Exists"}}]});
-        let spec = json!({"resourceRef": {"apiGroup": "v1", "kind": "Pod"}, "selector": selector, "steps": [{"delete": true}]});
-        json!({"apiVersion": "kwok.x-k8s.io/v1alpha1", "kind": "Stage", "metadata": {"name": name}, "spec": spec})
-    };
-    vec![
-        stage("range", "[range(1e9)] | length"),
-        stage("repeat", "[repeat(1)]"),
-        stage("until", "until(false; .)"),
-        stage("good", ".status.phase"),
-    ]
-}
-
-#[test]
-fn expressions_without_an_end_leave_fuel_for_the_others() -> Result<()> {
-    let engine = Engine::new(Limits::default())?;
-    let source = Source::Stock("kwok-stages");
-    let plugin = Plugin::load(&engine, &source, &json!({ "stages": endless() }))?;
-    let mut session = plugin.session()?;
-    let answer = session.decide(&pod(), &context())?;
-    println!("three endless expressions: {} fuel", session.fuel_used());
-    ensure!(
-        matches!(&answer, Answer::Stage { stage, .. } if stage == "good"),
-        "{answer:?}"
-    );
-    Ok(())
-}
-
 /// Ten fuel are about a nanosecond.
 const MILLISECOND: u64 = 10_000_000;
 
@@ -78,5 +48,54 @@ fn the_component_is_small_and_configures_fast() -> Result<()> {
         report.configure_fuel
     );
     ensure!(decided < MILLISECOND, "decide: {decided} fuel");
+    Ok(())
+}
+
+/// Stages for pods that do not match, each in one of the ways in which stages of a long list differ.
+fn strangers(count: usize) -> Vec<Json> {
+    let stage = |number: usize| {
+        let selector = match number % 4 {
+            0 => json!({"matchLabels": {"life": format!("life-{number}")}}),
+            1 => json!({"matchAnnotations": {"life": format!("life-{number}")}}),
+            2 => {
+                let phase = format!("Phase{number}");
+                json!({"matchExpressions": [{"jq": {"key": ".status.phase", "operator": "In", "values": [phase]}}]})
+            }
+            _ => {
+                let key = format!(".metadata.annotations[\"life-{number}\"]");
+                json!({"matchExpressions": [{"jq": {"key": key, "operator": "Exists"}}]})
+            }
+        };
+        let spec = json!({"resourceRef": {"apiGroup": "v1", "kind": "Pod"}, "selector": selector, "steps": [{"delete": true}]});
+        let name = format!("stage-{number}");
+        json!({"apiVersion": "kwok.x-k8s.io/v1alpha1", "kind": "Stage", "metadata": {"name": name}, "spec": spec})
+    };
+    (0..count).map(stage).collect()
+}
+
+#[test]
+fn two_hundred_stages_that_do_not_match_cost_little_more_than_eight() -> Result<()> {
+    let engine = Engine::new(Limits::default())?;
+    let source = Source::Stock("kwok-stages");
+    let cost = |count: usize| -> Result<u64> {
+        let settings = json!({ "stages": strangers(count) });
+        let plugin = Plugin::load(&engine, &source, &settings)?;
+        let problems = &plugin.description().problems;
+        ensure!(problems.is_empty(), "{problems:?}");
+        let mut session = plugin.session()?;
+        let answer = session.decide(&pod(), &context())?;
+        ensure!(!matches!(answer, Answer::Stage { .. }), "{answer:?}");
+        println!(
+            "{count} stages: configure {} fuel, decide {} fuel",
+            plugin.load_report().configure_fuel,
+            session.fuel_used()
+        );
+        Ok(session.fuel_used())
+    };
+    let (eight, many) = (cost(8)?, cost(200)?);
+    ensure!(
+        many <= 2 * eight,
+        "{many} fuel for 200 stages, {eight} for 8"
+    );
     Ok(())
 }

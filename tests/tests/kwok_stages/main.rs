@@ -11,8 +11,10 @@
 
 mod cost;
 mod coverage;
+mod hostile;
 mod oracle;
 mod random;
+mod shipped;
 mod stages;
 mod templates;
 

@@ -12,9 +12,9 @@ mod support;
 
 use anyhow::{Context as _, Result};
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::{ConfigMap, Node, Pod};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Node, Pod};
 use kube::Api;
-use kube::api::{DeleteParams, ListParams, PostParams};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::config::Kubeconfig;
 use serde_json::json;
 
@@ -95,17 +95,46 @@ async fn clients_list_watch_delete_and_have_their_pods_bound() -> Result<()> {
         assert_eq!(on_it.count(), 3, "{:?}", node.metadata.name);
     }
     pods.delete("pod-0", &DeleteParams::default()).await?;
-    let gone = async {
-        while pods.get_opt("pod-0").await?.is_some() {
-            tokio::task::yield_now().await;
-        }
-        anyhow::Ok(())
-    };
-    within("the end of pod-0", gone).await??;
+    gone(&pods, "pod-0").await?;
     pods.create(&PostParams::default(), &pod("late")?).await?;
     let late = running(&pods, "late").await?;
     // pod-0 was on the first node, which has been the emptiest since.
     assert_eq!(late.spec.unwrap().node_name.as_deref(), Some("node-0"));
+    up.stop().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_namespace_goes_with_all_that_is_in_it() -> Result<()> {
+    let mut up = Up::start(&["--nodes=1", "--pods=0", "--output=json"], "").await?;
+    let client = client(&kubeconfig(&up.summary().await?)?).await?;
+    let namespaces = Api::<Namespace>::all(client.clone());
+    let namespace = serde_json::from_value(json!({"metadata": {"name": "short"}}))?;
+    namespaces
+        .create(&PostParams::default(), &namespace)
+        .await?;
+    let pods = Api::<Pod>::namespaced(client.clone(), "short");
+    pods.create(&PostParams::default(), &pod("web")?).await?;
+    running(&pods, "web").await?;
+    let maps = Api::<ConfigMap>::namespaced(client, "short");
+    let held = json!({"metadata": {"name": "held", "finalizers": ["example.com/hold"]}});
+    let held = serde_json::from_value(held)?;
+    maps.create(&PostParams::default(), &held).await?;
+    namespaces.delete("short", &DeleteParams::default()).await?;
+    gone(&pods, "web").await?;
+    let refused = pods.create(&PostParams::default(), &pod("late")?).await;
+    let message = refused.unwrap_err().to_string();
+    assert!(
+        message.contains("because it is being terminated"),
+        "{message}"
+    );
+    // What somebody still holds holds the namespace.
+    let phase = namespaces.get("short").await?.status.unwrap().phase;
+    assert_eq!(phase.as_deref(), Some("Terminating"));
+    let release = json!({"metadata": {"finalizers": null}});
+    maps.patch("held", &PatchParams::default(), &Patch::Merge(&release))
+        .await?;
+    gone(&namespaces, "short").await?;
     up.stop().await?;
     Ok(())
 }
@@ -201,6 +230,10 @@ async fn the_server_alone_changes_nothing_and_its_context_is_merged_for_as_long(
             .items
             .is_empty()
     );
+    let namespaces = Api::<Namespace>::all(client.clone());
+    namespaces
+        .delete("kube-node-lease", &DeleteParams::default())
+        .await?;
     let pods = Api::<Pod>::namespaced(client, "default");
     let created = pods.create(&PostParams::default(), &pod("alone")?).await?;
     let list = pods.list(&ListParams::default()).await?;

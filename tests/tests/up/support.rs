@@ -1,5 +1,6 @@
 //! A cluster in one process, and its clients.
 
+use std::fmt::Debug;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -10,6 +11,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::{WatchEvent, WatchParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use stagewright_tests::programs;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
@@ -104,6 +106,20 @@ pub async fn client_of(kubeconfig: Kubeconfig) -> Result<Client> {
 pub fn pod(name: &str) -> Result<Pod> {
     let pod = json!({"metadata": {"name": name}, "spec": {"containers": [{"name": "main", "image": "example.com/main:1"}]}});
     Ok(serde_json::from_value(pod)?)
+}
+
+/// Until there is no such object.
+pub async fn gone<K>(api: &Api<K>, name: &str) -> Result<()>
+where
+    K: Clone + DeserializeOwned + Debug,
+{
+    let gone = async {
+        while api.get_opt(name).await?.is_some() {
+            tokio::task::yield_now().await;
+        }
+        Ok(())
+    };
+    within(&format!("the end of {name}"), gone).await?
 }
 
 /// The pod, as soon as it is Running.

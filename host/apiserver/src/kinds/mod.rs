@@ -2,6 +2,7 @@
 //!
 //! The rest of the server is the same for every kind; what differs from kind to kind is asked here.
 
+mod admit;
 mod catalog;
 mod convert;
 mod discovery;
@@ -16,12 +17,12 @@ use serde_json::Value;
 use stagewright_core::object::Kind;
 use stagewright_core::time::Time;
 
+pub use self::admit::admit;
 pub use self::catalog::Catalog;
 pub use self::convert::convert;
 pub use self::discovery::{Discovery, discovery};
 pub use self::select::{is_selectable, selectable_fields};
 pub use self::table::table;
-use crate::status::Status;
 
 /// One kind in one version, as discovery has it.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -185,38 +186,17 @@ impl Resource {
     }
 }
 
-/// Makes the object what is stored: unknown fields pruned, defaults filled in, what the operation may not write reset (status
-/// on create, spec on a status update), the generation counted, everything validated.
-///
-/// On updates metadata comes as the caller wants it, but for what only the server writes: uid (if none was given),
-/// creationTimestamp, deletionTimestamp, deletionGracePeriodSeconds and generation are the old object's.
-///
-/// # Errors
-/// The Status to answer: 422 with causes, or 400 for unknown fields under [`FieldValidation::Strict`].
-pub fn admit(
-    _resource: &Resource,
-    operation: Operation<'_>,
-    object: &mut Value,
-    _context: &AdmitContext,
-) -> Result<Vec<Warning>, Status> {
-    match operation {
-        Operation::Create => {
-            if let Some(map) = object.as_object_mut() {
-                map.remove("status");
-            }
-        }
-        Operation::Update { old } => carry(object, old, "status"),
-        Operation::UpdateStatus { old } => carry(object, old, "spec"),
-        Operation::UpdateSubresource { .. } => {}
-    }
-    Ok(Vec::new())
-}
+// === impl Operation ===
 
-fn carry(object: &mut Value, old: &Value, field: &str) {
-    if let Some(map) = object.as_object_mut() {
-        match old.get(field) {
-            Some(value) => map.insert(field.to_owned(), value.clone()),
-            None => map.remove(field),
-        };
+impl<'a> Operation<'a> {
+    /// The object as it is stored, if it is there already.
+    #[must_use]
+    pub fn old(self) -> Option<&'a Value> {
+        match self {
+            Self::Create => None,
+            Self::Update { old }
+            | Self::UpdateStatus { old }
+            | Self::UpdateSubresource { old, .. } => Some(old),
+        }
     }
 }

@@ -63,15 +63,15 @@ impl FieldError {
         )
     }
 
-    /// `Duplicate value`.
+    /// `Duplicate value`, with an explanation or without.
     #[must_use]
-    pub fn duplicate(field: impl Into<String>, value: &serde_json::Value) -> Self {
+    pub fn duplicate(field: impl Into<String>, value: &serde_json::Value, detail: &str) -> Self {
         Self::with_value(
             FieldErrorSort::Duplicate,
             field,
             "Duplicate value",
             value,
-            "",
+            detail,
         )
     }
 
@@ -82,8 +82,7 @@ impl FieldError {
         value: &serde_json::Value,
         supported: &[&str],
     ) -> Self {
-        let mut names: Vec<String> = supported.iter().map(|name| format!("{name:?}")).collect();
-        names.sort();
+        let names: Vec<String> = supported.iter().map(|name| format!("{name:?}")).collect();
         let detail = if names.is_empty() {
             String::new()
         } else {
@@ -96,6 +95,25 @@ impl FieldError {
             value,
             &detail,
         )
+    }
+
+    /// `Too long`, with the number of bytes that it may have.
+    #[must_use]
+    pub fn too_long(field: impl Into<String>, most: usize) -> Self {
+        let detail = format!("may not be more than {most} bytes");
+        Self::without_value(FieldErrorSort::TooLong, field, "Too long", &detail)
+    }
+
+    /// `Invalid value`, where the value is too much to be shown.
+    #[must_use]
+    pub fn invalid_somehow(field: impl Into<String>, detail: &str) -> Self {
+        Self::without_value(FieldErrorSort::Invalid, field, "Invalid value", detail)
+    }
+
+    /// `Not found`: a reference to what is not there.
+    #[must_use]
+    pub fn not_found(field: impl Into<String>, value: &serde_json::Value) -> Self {
+        Self::with_value(FieldErrorSort::NotFound, field, "Not found", value, "")
     }
 
     fn without_value(

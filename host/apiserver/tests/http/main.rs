@@ -6,6 +6,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod admission;
 mod discovery;
 mod objects;
 mod serving;

@@ -37,7 +37,7 @@ use serde_json::{Value, json};
 
 use self::declared::{Declared, DeclaredSubject};
 use crate::bindings::exports::stagewright::stage::plugin::Form;
-use crate::{Answer, Context, Effect, Event, Json, Object, Patch, Plugin, Settings, Time};
+use crate::{Answer, Apply, Context, Effect, Event, Json, Object, Patch, Plugin, Settings, Time};
 
 /// A plugin and the world it is asked in.
 pub struct Harness<P> {
@@ -416,9 +416,25 @@ impl Patch {
     /// # Errors
     /// If it could not be written.
     pub fn body(&self) -> Result<Value, String> {
-        let body = self.body.as_ref().map_err(Clone::clone)?;
-        serde_json::from_str(body).map_err(|error| error.to_string())
+        read(&self.body)
     }
+}
+
+// === impl Apply ===
+
+impl Apply {
+    /// The object, for tests.
+    ///
+    /// # Errors
+    /// If it could not be written.
+    pub fn body(&self) -> Result<Value, String> {
+        read(&self.object)
+    }
+}
+
+fn read(text: &Result<String, String>) -> Result<Value, String> {
+    let text = text.as_ref().map_err(Clone::clone)?;
+    serde_json::from_str(text).map_err(|error| error.to_string())
 }
 
 // === impl Event ===

@@ -5,21 +5,23 @@
 //! two events of one watch.
 
 mod bare;
+mod table;
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use bare::Bare;
-use clap::{Parser, ValueEnum};
+use clap::Parser;
 use kube::Client;
 use serde_json::Value;
 use stagewright_tests::controlplane::{self, ControlPlane};
 use stagewright_tests::host::{Host, Kwok, Version};
 use stagewright_tests::programs::{Program, program, stagewright};
 use stagewright_tests::scenario::{self, Known, View, is_true, name, node, phase, uid};
+
+use bare::Bare;
+use table::{Measured, Table, Who, quantile};
 
 /// How long the slower of the two may take for a load beyond the load's own length.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -54,14 +56,6 @@ struct Options {
     /// How often each controller is started on an empty cluster; 0: never.
     #[arg(long, default_value_t = 3)]
     starts: usize,
-}
-
-/// Which of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
-enum Who {
-    Kwok,
-    Stagewright,
-    Bare,
 }
 
 /// A running controller. It stops when this is dropped.
@@ -111,16 +105,6 @@ const STAGES: [&str; 3] = [
 const LEASES: &str = "--node-lease-duration-seconds=40";
 /// Room for every load; kwok's default has 254 addresses.
 const CIDR: &str = "--cidr=10.0.0.0/8";
-
-/// The numbers of one load, run once.
-#[derive(Debug, Default)]
-struct Measured(BTreeMap<&'static str, f64>);
-
-impl Measured {
-    fn put(&mut self, what: &'static str, value: f64) {
-        self.0.insert(what, value);
-    }
-}
 
 fn main() -> Result<()> {
     if let Some(kubeconfig) = std::env::var_os(bare::KUBECONFIG) {
@@ -345,11 +329,6 @@ fn lags(known: &Known, created: &[Value]) -> Vec<f64> {
     lags
 }
 
-fn quantile(sorted: &[f64], part: f64) -> Result<f64> {
-    let index = (sorted.len().saturating_sub(1) as f64 * part).round() as usize;
-    sorted.get(index).copied().context("nothing was measured")
-}
-
 /// How many leaves the status of a Running pod has: the two must write the same fields.
 fn fields(view: &View) -> f64 {
     fn leaves(value: &Value) -> usize {
@@ -409,46 +388,4 @@ async fn idle(
     drop(controller);
     nodes.delete().await?;
     Ok(measured)
-}
-
-/// Every number of every run.
-#[derive(Debug, Default)]
-struct Table {
-    rows: BTreeMap<(String, &'static str), BTreeMap<Who, Vec<f64>>>,
-}
-
-impl Table {
-    fn add(&mut self, load: &str, who: Who, measured: Measured) {
-        for (what, value) in measured.0 {
-            eprintln!("  {who:?} {load}: {what} {value:.2}");
-            self.rows
-                .entry((load.to_owned(), what))
-                .or_default()
-                .entry(who)
-                .or_default()
-                .push(value);
-        }
-    }
-
-    /// The medians of the runs, and theirs by ours; NaN where there is none.
-    fn markdown(&self) -> String {
-        let mut text = String::from(
-            "| load | what | kwok v0.8.0 | stagewright | ratio | bare client |\n|---|---|---:|---:|---:|---:|\n",
-        );
-        for ((load, what), runs) in &self.rows {
-            let median = |who| {
-                let mut values = runs.get(&who).cloned().unwrap_or_default();
-                values.sort_by(f64::total_cmp);
-                quantile(&values, 0.5).unwrap_or(f64::NAN)
-            };
-            let (theirs, ours) = (median(Who::Kwok), median(Who::Stagewright));
-            let _ = writeln!(
-                text,
-                "| {load} | {what} | {theirs:.2} | {ours:.2} | {:.2} | {:.2} |",
-                ours / theirs,
-                median(Who::Bare)
-            );
-        }
-        text
-    }
 }

@@ -3,6 +3,7 @@
 mod effects;
 mod kwok;
 mod laws;
+mod model;
 mod others;
 mod reach;
 mod sent;

@@ -173,7 +173,10 @@ impl<'a> Walk<'a> {
             Ok(rehearsal) => rehearsal,
             Err(violation) => return Some(End::Refused(format!("stage {stage}: {violation}"))),
         };
-        if !rehearsal.changes {
+        // What it does to other objects is done after the first time.
+        let is_done = |last: &Step| last.stage == stage && last.writes == rehearsal.writes;
+        let is_still = trees::equal(&rehearsal.after, self.subject.body());
+        if !rehearsal.changes || is_still && self.life.steps.last().is_some_and(is_done) {
             return Some(End::WithoutEffect(format!("stage {stage} changes nothing")));
         }
         let deletes = effects.iter().find_map(|effect| match effect {

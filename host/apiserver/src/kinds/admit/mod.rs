@@ -1,0 +1,145 @@
+//! What the API server does with an object before it is stored.
+//!
+//! An object of a built-in kind is decoded into the shape of Go's types, gets its defaults, is made what the operation lets it be,
+//! is validated, and encoded again: what is sent and stored is what the real server would send.
+//!
+//! # Known gaps
+//! Accepted here and refused there, or left out here and filled in there:
+//! - *Decoding*: duplicate fields are not seen. What a patch makes of an object is refused with 400, and with 422 there. Fields are
+//!   looked at in the order of the alphabet, so of several wrong types another may be told. Resources finer than a thousandth are
+//!   not rounded up.
+//! - *Defaults*: a Service gets no address and no node port; a pod no volume of its service account, no token, no `RuntimeClass`, no
+//!   `LimitRange`, no pod-level resources from its containers', and no priority from classes other than the system's; a claim no
+//!   class of storage and no `dataSourceRef` from its `dataSource`; `matchLabelKeys` are not merged into selectors.
+//! - *Admission plugins*: nodes come without the taint `node.kubernetes.io/not-ready`, volumes and claims without their protecting
+//!   finalizers, since no controller runs that would take them away. Quotas, priorities and the growth of claims are not asked.
+//! - *Warnings*: none but those of unknown fields.
+//! - *Validation of pods*: affinities, security contexts, DNS configuration, host aliases, volumes beyond their required fields,
+//!   resource claims but for their statuses, devices, operating systems, annotations of AppArmor and seccomp, resize policies, how an
+//!   affinity narrows while gates hold a pod, and the resources of a resize beyond their form.
+//! - *Validation of Jobs*: rules of failure and success policies; completed and failed indices that overlap; schedules and time zones
+//!   of CronJobs beyond that there is one.
+//! - *Validation of Services*: addresses, families, source ranges, classes of load balancers and policies of traffic.
+//! - *Validation of volumes*: their sources, node affinities, and what may change beside the source.
+//! - *No rules but metadata's*: admissionregistration, apiregistration, certificates, discovery, Endpoints, flowcontrol, IngressClass,
+//!   Ingress, IPAddress, LimitRange, NetworkPolicy, node, ResourceQuota, ServiceCIDR, CSIDriver, CSINode, CSIStorageCapacity,
+//!   DeviceClass, ResourceSlice; of roles their rules, of bindings their subjects, of autoscalers their metrics and behaviour, of a
+//!   CustomResourceDefinition all but its name.
+//! - *Messages* show objects with their JSON names in the order of the alphabet, and not how two objects differ.
+
+mod decode;
+mod defaults;
+mod look;
+mod quantity;
+mod schema;
+mod strategy;
+#[cfg(test)]
+mod tests;
+mod validate;
+
+use serde_json::Value;
+
+use self::schema::{Schema, Struct};
+use super::{AdmitContext, FieldValidation, Operation, Resource, Warning};
+use crate::status::Status;
+
+/// Makes the object what is stored: unknown fields pruned, defaults filled in, what the operation may not write reset (status
+/// on create, spec on a status update), the generation counted, everything validated.
+///
+/// On updates metadata comes as the caller wants it, but for what only the server writes: uid (if none was given),
+/// creationTimestamp, deletionTimestamp, deletionGracePeriodSeconds and generation are the old object's.
+///
+/// # Errors
+/// The Status to answer: 422 with causes, or 400 for unknown fields under [`FieldValidation::Strict`] and for values of another
+/// type than the field's.
+pub fn admit(
+    resource: &Resource,
+    operation: Operation<'_>,
+    object: &mut Value,
+    context: &AdmitContext,
+) -> Result<Vec<Warning>, Status> {
+    let root = if resource.custom {
+        None
+    } else {
+        Schema::get().kind(&resource.api_version(), &resource.kind)
+    };
+    let Some(root) = root else {
+        admit_custom(resource, operation, object)?;
+        return Ok(Vec::new());
+    };
+    let warnings = decoded(resource, root, object, context)?;
+    let mut old = operation.old().cloned().unwrap_or_default();
+    decode::decode(root, &mut old);
+    defaults::apply(root, object, context.now);
+    if let Some(map) = object.as_object_mut() {
+        strategy::prepare(resource, operation, map, &old, context.now);
+    }
+    // What the real server stores is given its defaults once more when it is read.
+    defaults::apply(root, object, context.now);
+    validated(resource, operation, object, &old)?;
+    decode::encode(root, object);
+    Ok(warnings)
+}
+
+fn admit_custom(
+    resource: &Resource,
+    operation: Operation<'_>,
+    object: &mut Value,
+) -> Result<(), Status> {
+    let old = operation.old().cloned().unwrap_or_default();
+    if let Some(map) = object.as_object_mut() {
+        strategy::prepare_custom(resource, operation, map, &old);
+    }
+    validated(resource, operation, object, &old)
+}
+
+/// Decodes the object as the request wants unknown fields treated.
+fn decoded(
+    resource: &Resource,
+    root: &Struct,
+    object: &mut Value,
+    context: &AdmitContext,
+) -> Result<Vec<Warning>, Status> {
+    let found = decode::decode(root, object);
+    let refused = |words: &str| {
+        Status::bad_request(format!(
+            "{} in version {:?} cannot be handled as a {}: {words}",
+            resource.kind, resource.version, resource.kind
+        ))
+    };
+    if let Some(error) = found.error {
+        return Err(refused(&error));
+    }
+    let unknown = found
+        .unknown
+        .iter()
+        .map(|place| format!("unknown field {place:?}"));
+    match context.field_validation {
+        FieldValidation::Ignore => Ok(Vec::new()),
+        FieldValidation::Warn => Ok(unknown.map(Warning).collect()),
+        FieldValidation::Strict if found.unknown.is_empty() => Ok(Vec::new()),
+        FieldValidation::Strict => {
+            let all: Vec<String> = unknown.collect();
+            Err(refused(&format!(
+                "strict decoding error: {}",
+                all.join(", ")
+            )))
+        }
+    }
+}
+
+fn validated(
+    resource: &Resource,
+    operation: Operation<'_>,
+    object: &Value,
+    old: &Value,
+) -> Result<(), Status> {
+    let errors = validate::check(resource, operation, object, old);
+    if errors.is_empty() {
+        return Ok(());
+    }
+    let name = look::text(object, "/metadata/name");
+    // A kind that is served in two groups is named after the one in which it is stored.
+    let (group, _) = resource.collection.split_once('/').unwrap_or_default();
+    Err(Status::invalid_kind(group, &resource.kind, name, &errors))
+}

@@ -1,0 +1,223 @@
+//! The Go types of the built-in kinds: their fields, what is a pointer, what is left out when it is empty.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::defaults::{self, Hook};
+
+/// Written by `cargo run -p stagewright-tests --bin generate-fields`.
+static TEXT: &str = include_str!("fields.json");
+
+static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
+    // The text is our own, and a test reads it.
+    let table: Table = serde_json::from_str(TEXT).unwrap_or_default();
+    Schema::new(&table)
+});
+
+/// All types, and which kind is which.
+#[derive(Debug, Default)]
+pub(super) struct Schema {
+    kinds: HashMap<Box<str>, usize>,
+    structs: Vec<Struct>,
+}
+
+/// A struct of Go.
+#[derive(Debug, Default)]
+pub(super) struct Struct {
+    /// Its name as Go's errors have it: `PodSpec`.
+    pub(super) name: Box<str>,
+    /// By their names in JSON.
+    pub(super) fields: BTreeMap<Box<str>, Field>,
+    /// What fills in defaults that depend on more than one field.
+    pub(super) hook: Option<Hook>,
+}
+
+/// A field of a struct.
+#[derive(Debug)]
+pub(super) struct Field {
+    pub(super) of: Shape,
+    pub(super) omitted: Omitted,
+    /// The struct that is embedded and has it, with a dot between where that is embedded too.
+    pub(super) embedded: Option<Box<str>>,
+    /// What stands there if nothing does.
+    pub(super) default: Option<Value>,
+}
+
+/// When a field is left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Omitted {
+    Never,
+    /// `omitempty`, which never holds for a struct.
+    Empty,
+    /// `omitzero`.
+    Zero,
+}
+
+/// A type, with or without a pointer to it.
+#[derive(Debug)]
+pub(super) struct Shape {
+    pub(super) pointer: bool,
+    /// As Go's errors name it, without the pointer: `[]v1.Container`.
+    pub(super) go: Box<str>,
+    pub(super) sort: Sort,
+}
+
+/// The sorts of types.
+#[derive(Debug)]
+pub(super) enum Sort {
+    Bool,
+    Int32,
+    Int64,
+    Float,
+    Text,
+    Bytes,
+    Time,
+    MicroTime,
+    Duration,
+    Quantity,
+    IntOrString,
+    /// What is kept as it is.
+    Any,
+    List(Box<Shape>),
+    Map(Box<Shape>),
+    Struct(usize),
+}
+
+#[derive(Default, Deserialize)]
+struct Table {
+    kinds: BTreeMap<Box<str>, Box<str>>,
+    types: BTreeMap<Box<str>, Declaration>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Declaration {
+    Alias(Box<str>),
+    Struct(BTreeMap<Box<str>, Box<str>>),
+}
+
+// === impl Schema ===
+
+impl Schema {
+    /// The built-in kinds'.
+    pub(super) fn get() -> &'static Self {
+        &SCHEMA
+    }
+
+    fn new(table: &Table) -> Self {
+        let places: HashMap<&str, usize> = table
+            .types
+            .iter()
+            .filter(|(_, declaration)| matches!(declaration, Declaration::Struct(_)))
+            .enumerate()
+            .map(|(place, (name, _))| (&**name, place))
+            .collect();
+        let mut structs = Vec::new();
+        for (name, declaration) in &table.types {
+            let Declaration::Struct(fields) = declaration else {
+                continue;
+            };
+            let fields = fields.iter().map(|(field, text)| {
+                let (text, embedded) = match text.split_once('@') {
+                    Some((text, embedded)) => (text, Some(embedded.into())),
+                    None => (&**text, None),
+                };
+                let (of, omitted) = split_mark(text);
+                let field_of = Field {
+                    of: shape(table, &places, of),
+                    omitted,
+                    embedded,
+                    default: defaults::of_field(name, field),
+                };
+                (field.clone(), field_of)
+            });
+            structs.push(Struct {
+                name: name.rsplit('.').next().unwrap_or_default().into(),
+                fields: fields.collect(),
+                hook: defaults::hook(name),
+            });
+        }
+        let kinds = table.kinds.iter().filter_map(|(kind, name)| {
+            let place = places.get(&**name)?;
+            Some((kind.clone(), *place))
+        });
+        Self {
+            kinds: kinds.collect(),
+            structs,
+        }
+    }
+
+    /// The struct of a kind: `v1/Pod`, `batch/v1/Job`.
+    pub(super) fn kind(&self, api_version: &str, kind: &str) -> Option<&Struct> {
+        let place = self.kinds.get(format!("{api_version}/{kind}").as_str())?;
+        self.structs.get(*place)
+    }
+
+    /// The struct at that place; all places in shapes are those of structs.
+    pub(super) fn at(&self, place: usize) -> Option<&Struct> {
+        self.structs.get(place)
+    }
+}
+
+fn split_mark(text: &str) -> (&str, Omitted) {
+    if let Some(of) = text.strip_suffix('?') {
+        (of, Omitted::Empty)
+    } else if let Some(of) = text.strip_suffix('!') {
+        (of, Omitted::Zero)
+    } else {
+        (text, Omitted::Never)
+    }
+}
+
+fn shape(table: &Table, places: &HashMap<&str, usize>, of: &str) -> Shape {
+    let (of, pointer) = match of.strip_prefix('*') {
+        Some(of) => (of, true),
+        None => (of, false),
+    };
+    Shape {
+        pointer,
+        go: without_folders(of),
+        sort: sort(table, places, of),
+    }
+}
+
+fn sort(table: &Table, places: &HashMap<&str, usize>, of: &str) -> Sort {
+    if of == "[]byte" {
+        return Sort::Bytes;
+    }
+    if let Some(item) = of.strip_prefix("[]") {
+        return Sort::List(Box::new(shape(table, places, item)));
+    }
+    if let Some((_, value)) = of.strip_prefix("map[").and_then(|of| of.split_once(']')) {
+        return Sort::Map(Box::new(shape(table, places, value)));
+    }
+    match of {
+        "bool" => Sort::Bool,
+        "int32" => Sort::Int32,
+        "int64" | "int" => Sort::Int64,
+        "float64" => Sort::Float,
+        "string" | "types.UID" => Sort::Text,
+        "meta/v1.Time" => Sort::Time,
+        "meta/v1.MicroTime" => Sort::MicroTime,
+        "meta/v1.Duration" => Sort::Duration,
+        "resource.Quantity" => Sort::Quantity,
+        "intstr.IntOrString" => Sort::IntOrString,
+        name => match (table.types.get(name), places.get(name)) {
+            (Some(Declaration::Alias(of)), _) => sort(table, places, of),
+            (_, Some(place)) => Sort::Struct(*place),
+            _ => Sort::Any,
+        },
+    }
+}
+
+/// `[]core/v1.Container` as Go's errors have it: `[]v1.Container`.
+fn without_folders(of: &str) -> Box<str> {
+    let mut text = String::new();
+    for part in of.split_inclusive(['[', ']', '*']) {
+        text.push_str(part.rsplit_once('/').map_or(part, |(_, last)| last));
+    }
+    text.into()
+}

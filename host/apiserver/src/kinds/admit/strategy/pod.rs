@@ -1,0 +1,198 @@
+//! What the server itself writes into pods (kubernetes, `pkg/registry/core/pod/strategy.go`, and the admission plugins that every
+//! server runs).
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+use stagewright_core::time::Time;
+
+use super::super::look::{at, entries, fill, list, section, take_over, text, text_of};
+use super::super::quantity;
+
+/// Taints that a pod bears for five minutes, if it says nothing else.
+const BORNE: [&str; 2] = [
+    "node.kubernetes.io/not-ready",
+    "node.kubernetes.io/unreachable",
+];
+
+/// What a resize may change in a container.
+const RESIZED: [&str; 2] = ["resources", "resizePolicy"];
+
+/// The priorities of the classes that every cluster has.
+const CLASSES: [(&str, i64); 3] = [
+    ("", 0),
+    ("system-cluster-critical", 2_000_000_000),
+    ("system-node-critical", 2_000_001_000),
+];
+
+/// Status, account, tolerations and priority.
+pub(super) fn create(pod: &mut Map<String, Value>, now: Time) {
+    let spec = section(pod, "spec");
+    if !spec.contains_key("serviceAccountName") {
+        spec.insert("serviceAccountName".to_owned(), json!("default"));
+        spec.insert("serviceAccount".to_owned(), json!("default"));
+    }
+    let class = text_of(spec, "priorityClassName").to_owned();
+    if let Some((_, priority)) = CLASSES.iter().find(|(name, _)| *name == class) {
+        fill(spec, "priority", *priority);
+        fill(spec, "preemptionPolicy", "PreemptLowerPriority");
+    }
+    tolerate(spec);
+    let gated = spec.contains_key("schedulingGates");
+    let class = quality(spec);
+    let mut status = json!({"phase": "Pending", "qosClass": class});
+    if gated && let Some(status) = status.as_object_mut() {
+        let condition = json!({
+            "type": "PodScheduled",
+            "status": "False",
+            "reason": "SchedulingGated",
+            "message": "Scheduling is blocked due to non-empty scheduling gates",
+            "lastTransitionTime": now.to_seconds(),
+        });
+        status.insert("conditions".to_owned(), json!([condition]));
+    }
+    pod.insert("status".to_owned(), status);
+}
+
+/// The tolerations are completed at every update.
+pub(super) fn update(pod: &mut Map<String, Value>) {
+    tolerate(section(pod, "spec"));
+}
+
+/// `DefaultTolerationSeconds`.
+fn tolerate(spec: &mut Map<String, Value>) {
+    let tolerations = spec.entry("tolerations").or_insert_with(|| json!([]));
+    let Some(tolerations) = tolerations.as_array_mut() else {
+        return;
+    };
+    for taint in BORNE {
+        let borne = tolerations.iter().any(|toleration| {
+            ["", taint].contains(&text(toleration, "/key"))
+                && ["", "NoExecute"].contains(&text(toleration, "/effect"))
+        });
+        if !borne {
+            tolerations.push(json!({
+                "key": taint,
+                "operator": "Exists",
+                "effect": "NoExecute",
+                "tolerationSeconds": 300,
+            }));
+        }
+    }
+}
+
+/// The quality of service (`ComputePodQOS`).
+fn quality(spec: &Map<String, Value>) -> &'static str {
+    let mut sums: [BTreeMap<String, i128>; 2] = [BTreeMap::new(), BTreeMap::new()];
+    let mut guaranteed = true;
+    let own = spec.get("resources");
+    let containers = ["containers", "initContainers"]
+        .into_iter()
+        .flat_map(|name| {
+            let list = spec.get(name).and_then(Value::as_array);
+            list.into_iter()
+                .flatten()
+                .map(|container| at(container, "/resources"))
+        });
+    let all: Vec<&Value> = own.map_or_else(|| containers.collect(), |own| vec![own]);
+    for resources in all {
+        let mut limited = 0;
+        for (sum, pointer) in sums.iter_mut().zip(["/requests", "/limits"]) {
+            for (name, amount) in entries(resources, pointer) {
+                let amount = quantity::nanos(amount);
+                if ["cpu", "memory"].contains(&name) && amount > 0 {
+                    let sum = sum.entry(name.to_owned()).or_default();
+                    *sum = sum.saturating_add(amount);
+                    limited += u8::from(pointer == "/limits");
+                }
+            }
+        }
+        guaranteed &= limited == 2;
+    }
+    let [requests, limits] = sums;
+    if requests.is_empty() && limits.is_empty() {
+        "BestEffort"
+    } else if guaranteed && requests == limits {
+        "Guaranteed"
+    } else {
+        "Burstable"
+    }
+}
+
+/// What a writer of the status leaves out stays: the quality of service, and the generations that were observed
+/// (`preserveOldObservedGeneration`).
+pub(super) fn update_status(pod: &mut Map<String, Value>, old: &Value) {
+    const OBSERVED: &str = "observedGeneration";
+    let before = at(old, "/status");
+    let status = section(pod, "status");
+    for field in ["qosClass", OBSERVED] {
+        if !status.contains_key(field) {
+            take_over(status, before, field);
+        }
+    }
+    let mut taken: Vec<bool> = vec![false; list(before, "/conditions").len()];
+    let conditions = status.get_mut("conditions").and_then(Value::as_array_mut);
+    for condition in conditions
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_object_mut)
+    {
+        // Types may stand there more than once; each has the one of the same turn before it.
+        let mut pairs = list(before, "/conditions").iter().zip(&mut taken);
+        let known =
+            pairs.find(|(known, taken)| !**taken && known.get("type") == condition.get("type"));
+        if let Some((known, taken)) = known {
+            *taken = true;
+            if !condition.contains_key(OBSERVED) {
+                take_over(condition, known, OBSERVED);
+            }
+        }
+    }
+}
+
+/// Only the ephemeral containers are written there.
+pub(super) fn add_ephemeral(pod: &mut Map<String, Value>, old: &Value) {
+    let wanted = pod
+        .get("spec")
+        .map(|spec| at(spec, "/ephemeralContainers").clone());
+    take_over(pod, old, "spec");
+    let spec = section(pod, "spec");
+    match wanted {
+        Some(wanted) if !wanted.is_null() => {
+            spec.insert("ephemeralContainers".to_owned(), wanted);
+        }
+        _ => {
+            spec.remove("ephemeralContainers");
+        }
+    }
+}
+
+/// Only resources are written there. Containers that came or went are left for the validation to refuse.
+pub(super) fn resize(pod: &mut Map<String, Value>, old: &Value) {
+    let wanted = pod.get("spec").cloned().unwrap_or_default();
+    let lists = ["/containers", "/initContainers"];
+    let before = at(old, "/spec");
+    if lists
+        .iter()
+        .any(|name| list(&wanted, name).len() != list(before, name).len())
+    {
+        return;
+    }
+    take_over(pod, old, "spec");
+    let spec = section(pod, "spec");
+    take_over(spec, &wanted, "resources");
+    for pointer in lists {
+        let name = pointer.trim_start_matches('/');
+        let containers = spec.get_mut(name).and_then(Value::as_array_mut);
+        let pairs = containers.into_iter().flatten().zip(list(&wanted, pointer));
+        for (container, wanted) in pairs {
+            if let Some(container) = container.as_object_mut()
+                && container.get("name") == wanted.get("name")
+            {
+                RESIZED
+                    .iter()
+                    .for_each(|field| take_over(container, wanted, field));
+            }
+        }
+    }
+}

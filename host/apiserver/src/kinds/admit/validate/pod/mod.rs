@@ -1,0 +1,256 @@
+//! Pods and their templates (kubernetes, `pkg/apis/core/validation/validation.go`).
+
+mod containers;
+mod resources;
+mod status;
+mod update;
+mod volumes;
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::super::look::{at, int, is_true, items, list, text};
+use super::names;
+use super::{Change, Errors, metadata};
+
+pub(super) use self::resources::quantity;
+pub(super) use self::status::check as status;
+pub(super) use self::update::{ephemeral, resize, update};
+
+/// Whose specification it is: a pod's, or a template's in which less is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Owner {
+    Pod,
+    Template,
+}
+
+/// A pod.
+pub(super) fn create(errors: &mut Errors, change: Change<'_>) {
+    spec(errors, at(change.new, "/spec"), "spec", Owner::Pod);
+    for list in ["containers", "initContainers"] {
+        let path = format!("spec.{list}");
+        for (path, container) in items(change.new, &format!("/spec/{list}"), &path) {
+            let image = text(container, "/image");
+            if image.trim() != image {
+                let words = "must not have leading or trailing whitespace";
+                errors.invalid(&format!("{path}.image"), image, words);
+            }
+        }
+    }
+}
+
+/// A template, which is at that place.
+pub(super) fn template(errors: &mut Errors, template: &Value, path: &str) {
+    let labels = format!("{path}.labels");
+    metadata::labels(errors, template, "/metadata/labels", &labels);
+    let annotations = format!("{path}.annotations");
+    metadata::annotations(errors, template, "/metadata/annotations", &annotations);
+    spec(
+        errors,
+        at(template, "/spec"),
+        &format!("{path}.spec"),
+        Owner::Template,
+    );
+    if !list(template, "/spec/ephemeralContainers").is_empty() {
+        errors.forbidden(
+            &format!("{path}.spec.ephemeralContainers"),
+            "ephemeral containers not allowed in pod template",
+        );
+    }
+}
+
+fn spec(errors: &mut Errors, spec: &Value, path: &str, owner: Owner) {
+    let volumes = volumes::check(errors, spec, path);
+    containers::check(errors, spec, path, &volumes);
+    if is_true(spec, "/hostNetwork") {
+        host_ports(errors, spec, path, owner);
+    }
+    one_of(
+        errors,
+        spec,
+        path,
+        "restartPolicy",
+        &["Always", "OnFailure", "Never"],
+    );
+    let policies = ["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"];
+    one_of(errors, spec, path, "dnsPolicy", &policies);
+    metadata::labels(
+        errors,
+        spec,
+        "/nodeSelector",
+        &format!("{path}.nodeSelector"),
+    );
+    gates(errors, spec, path);
+    spread(errors, spec, path);
+    let forms: [(&str, names::Check); 6] = [
+        ("serviceAccountName", names::subdomain),
+        ("nodeName", names::subdomain),
+        ("hostname", names::label),
+        ("subdomain", names::label),
+        ("priorityClassName", names::subdomain),
+        ("runtimeClassName", names::subdomain),
+    ];
+    for (field, form) in forms {
+        let given = text(spec, &format!("/{field}"));
+        if !given.is_empty() {
+            errors.form(&format!("{path}.{field}"), given, form(given));
+        }
+    }
+    if let Some(seconds) = int(spec, "/activeDeadlineSeconds")
+        && !(1..=i64::from(i32::MAX)).contains(&seconds)
+    {
+        let words = "must be between 1 and 2147483647, inclusive";
+        errors.invalid(&format!("{path}.activeDeadlineSeconds"), seconds, words);
+    }
+    tolerations(errors, spec, &format!("{path}.tolerations"));
+    if !text(spec, "/preemptionPolicy").is_empty() {
+        one_of(
+            errors,
+            spec,
+            path,
+            "preemptionPolicy",
+            &["PreemptLowerPriority", "Never"],
+        );
+    }
+    quantities(errors, spec, "/overhead", &format!("{path}.overhead"));
+}
+
+/// Quantities in a map that are not below zero.
+fn quantities(errors: &mut Errors, spec: &Value, pointer: &str, path: &str) {
+    for (name, amount) in super::super::look::entries(spec, pointer) {
+        quantity(errors, name, amount, &format!("{path}[{name}]"));
+    }
+}
+
+/// A field with one of these texts.
+pub(super) fn one_of(errors: &mut Errors, object: &Value, path: &str, field: &str, known: &[&str]) {
+    let given = text(object, &format!("/{field}"));
+    let path = format!("{path}.{field}");
+    if given.is_empty() {
+        errors.required(&path, "");
+    } else if !known.contains(&given) {
+        errors.not_supported(&path, given, known);
+    }
+}
+
+fn host_ports(errors: &mut Errors, spec: &Value, path: &str, owner: Owner) {
+    for (path, container) in items(spec, "/containers", &format!("{path}.containers")) {
+        for (path, port) in items(container, "/ports", &format!("{path}.ports")) {
+            let number = |field: &str| int(port, field).unwrap_or(0);
+            let (host, own) = (number("/hostPort"), number("/containerPort"));
+            if host != own && (owner == Owner::Pod || host != 0) {
+                let words = "must match `containerPort` when `hostNetwork` is true";
+                errors.invalid(&format!("{path}.hostPort"), host, words);
+            }
+        }
+    }
+}
+
+fn gates(errors: &mut Errors, spec: &Value, path: &str) {
+    for (path, gate) in items(spec, "/readinessGates", &format!("{path}.readinessGates")) {
+        let name = text(gate, "/conditionType");
+        errors.form(&format!("{path}.conditionType"), name, names::key(name));
+    }
+    let mut seen = BTreeSet::new();
+    for (path, gate) in items(spec, "/schedulingGates", &format!("{path}.schedulingGates")) {
+        let name = text(gate, "/name");
+        errors.form(&path, name, names::key(name));
+        if !seen.insert(name) {
+            errors.duplicate(&path, name);
+        }
+    }
+}
+
+fn spread(errors: &mut Errors, spec: &Value, path: &str) {
+    let path = format!("{path}.topologySpreadConstraints");
+    for (path, constraint) in items(spec, "/topologySpreadConstraints", &path) {
+        let skew = int(constraint, "/maxSkew").unwrap_or(0);
+        if skew <= 0 {
+            errors.invalid(
+                &format!("{path}.maxSkew"),
+                skew,
+                "must be greater than zero",
+            );
+        }
+        if text(constraint, "/topologyKey").is_empty() {
+            errors.required(&format!("{path}.topologyKey"), "can not be empty");
+        }
+        let known = ["DoNotSchedule", "ScheduleAnyway"];
+        let given = text(constraint, "/whenUnsatisfiable");
+        if !known.contains(&given) {
+            errors.not_supported(&format!("{path}.whenUnsatisfiable"), given, &known);
+        }
+        let selector = at(constraint, "/labelSelector");
+        metadata::selector(errors, selector, &format!("{path}.labelSelector"));
+    }
+}
+
+fn tolerations(errors: &mut Errors, spec: &Value, path: &str) {
+    for (path, toleration) in items(spec, "/tolerations", path) {
+        let part = |field: &str| text(toleration, field);
+        let operator = format!("{path}.operator");
+        if !part("/key").is_empty() {
+            errors.form(
+                &format!("{path}.key"),
+                part("/key"),
+                names::key(part("/key")),
+            );
+        } else if part("/operator") != "Exists" {
+            errors.invalid(
+                &operator,
+                part("/operator"),
+                "operator must be Exists when `key` is empty, which means \"match all values and all keys\"",
+            );
+        }
+        if int(toleration, "/tolerationSeconds").is_some() && part("/effect") != "NoExecute" {
+            errors.invalid(
+                &format!("{path}.effect"),
+                part("/effect"),
+                "effect must be 'NoExecute' when `tolerationSeconds` is set",
+            );
+        }
+        let value = part("/value");
+        match part("/operator") {
+            "" | "Equal" => {
+                let broken = names::label_value(value);
+                if !broken.is_empty() {
+                    errors.invalid(&operator, value, &broken.join(";"));
+                }
+            }
+            "Exists" if !value.is_empty() => {
+                let words = "value must be empty when `operator` is 'Exists'";
+                errors.invalid(&operator, value, words);
+            }
+            "Exists" => {}
+            other => errors.not_supported(&operator, other, &["Equal", "Exists"]),
+        }
+        if !part("/effect").is_empty() {
+            effect(errors, toleration, &path);
+        }
+    }
+}
+
+/// The effect of a taint.
+pub(super) fn effect(errors: &mut Errors, taint: &Value, path: &str) {
+    one_of(
+        errors,
+        taint,
+        path,
+        "effect",
+        &["NoSchedule", "PreferNoSchedule", "NoExecute"],
+    );
+}
+
+/// A number or name of a port.
+pub(super) fn port_or_name(errors: &mut Errors, port: &Value, path: &str) {
+    match port {
+        Value::String(name) => errors.form(path, name, names::port_name(name)),
+        port => {
+            let number = port.as_i64().unwrap_or(0);
+            if let Some(words) = names::port(number) {
+                errors.invalid(path, json!(number), words);
+            }
+        }
+    }
+}

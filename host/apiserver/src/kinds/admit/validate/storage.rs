@@ -1,0 +1,237 @@
+//! Volumes, claims and classes (kubernetes, `pkg/apis/core/validation` and `storage`).
+
+use serde_json::Value;
+
+use super::super::look::{at, entries, list, text};
+use super::super::quantity;
+use super::{Change, Errors, metadata, names};
+
+const MODES: [&str; 4] = [
+    "ReadOnlyMany",
+    "ReadWriteMany",
+    "ReadWriteOnce",
+    "ReadWriteOncePod",
+];
+
+/// Fields of a volume's specification that are not where it is.
+const NO_SOURCE: [&str; 9] = [
+    "accessModes",
+    "capacity",
+    "claimRef",
+    "mountOptions",
+    "nodeAffinity",
+    "persistentVolumeReclaimPolicy",
+    "storageClassName",
+    "volumeAttributesClassName",
+    "volumeMode",
+];
+
+fn access_modes(errors: &mut Errors, spec: &Value, detail: &str) {
+    const PATH: &str = "spec.accessModes";
+    let modes = list(spec, "/accessModes");
+    if modes.is_empty() {
+        errors.required(PATH, detail);
+    }
+    for mode in modes.iter().filter_map(Value::as_str) {
+        if !MODES.contains(&mode) {
+            errors.not_supported(PATH, mode, &MODES);
+        }
+    }
+    let alone = modes.iter().any(|mode| mode == "ReadWriteOncePod");
+    let shared = modes.iter().filter_map(Value::as_str);
+    let mut shared = shared.filter(|mode| *mode != "ReadWriteOncePod" && MODES.contains(mode));
+    if alone && shared.next().is_some() {
+        errors.forbidden(PATH, "may not use ReadWriteOncePod with other access modes");
+    }
+}
+
+fn volume_mode(errors: &mut Errors, change: Change<'_>) {
+    let mode = text(change.new, "/spec/volumeMode");
+    let known = ["Block", "Filesystem"];
+    if !mode.is_empty() && !known.contains(&mode) {
+        errors.not_supported("spec.volumeMode", mode, &known);
+    }
+    // The real server's path has no `spec` here.
+    if !change.old.is_null() && mode != text(change.old, "/spec/volumeMode") {
+        errors.invalid("volumeMode", mode, "field is immutable");
+    }
+}
+
+/// The part of a specification that says where the volume is.
+fn source(volume: &Value) -> Vec<(&str, &Value)> {
+    entries(volume, "/spec")
+        .filter(|(name, _)| !NO_SOURCE.contains(name))
+        .collect()
+}
+
+/// A PersistentVolume, new or changed.
+pub(super) fn volume(errors: &mut Errors, change: Change<'_>) {
+    let spec = at(change.new, "/spec");
+    access_modes(errors, spec, "");
+    let capacity = at(spec, "/capacity");
+    if capacity.is_null() {
+        errors.required("spec.capacity", "");
+    }
+    if capacity.get("storage").is_none() || entries(capacity, "").count() > 1 {
+        errors.not_supported_value("spec.capacity", capacity.clone(), &["storage"]);
+    }
+    for (name, amount) in entries(capacity, "") {
+        positive(errors, amount, &format!("spec.capacity[{name}]"));
+    }
+    let policy = text(spec, "/persistentVolumeReclaimPolicy");
+    let known = ["Delete", "Recycle", "Retain"];
+    if !known.contains(&policy) {
+        errors.not_supported("spec.persistentVolumeReclaimPolicy", policy, &known);
+    }
+    let sources = source(change.new);
+    if sources.is_empty() {
+        errors.required("spec", "must specify a volume type");
+    }
+    for (name, _) in sources.iter().skip(1) {
+        let words = "may not specify more than 1 volume type";
+        errors.forbidden(&format!("spec.{name}"), words);
+    }
+    class(errors, spec, "storageClassName");
+    if !change.old.is_null() && sources != source(change.old) {
+        let words = "spec.persistentvolumesource is immutable after creation\n";
+        errors.forbidden("spec.persistentvolumesource", words);
+    }
+    volume_mode(errors, change);
+}
+
+fn positive(errors: &mut Errors, amount: &Value, path: &str) {
+    if quantity::nanos(amount) <= 0 {
+        errors.invalid(path, amount.clone(), "must be greater than zero");
+    }
+}
+
+fn class(errors: &mut Errors, spec: &Value, field: &str) {
+    let name = text(spec, &format!("/{field}"));
+    if !name.is_empty() {
+        errors.form(&format!("spec.{field}"), name, names::subdomain(name));
+    }
+}
+
+/// A PersistentVolumeClaim, new or changed.
+pub(super) fn claim(errors: &mut Errors, change: Change<'_>) {
+    let spec = at(change.new, "/spec");
+    access_modes(errors, spec, "at least 1 access mode is required");
+    metadata::selector(errors, at(spec, "/selector"), "spec.selector");
+    match at(spec, "/resources/requests/storage") {
+        Value::Null => errors.required("spec.resources[storage]", ""),
+        amount => positive(errors, amount, "spec.resources[storage]"),
+    }
+    class(errors, spec, "storageClassName");
+    class(errors, spec, "volumeAttributesClassName");
+    if !change.old.is_null() {
+        claim_changed(errors, change);
+    }
+    volume_mode(errors, change);
+}
+
+/// A claim is bound once; when it is, it may ask for more.
+fn claim_changed(errors: &mut Errors, change: Change<'_>) {
+    let (new, old) = (change.new, change.old);
+    let bound = text(new, "/status/phase") == "Bound";
+    let fixed = |object| {
+        let mut spec = at(object, "/spec").clone();
+        if let Some(map) = spec.as_object_mut() {
+            if text(old, "/spec/volumeName").is_empty() {
+                map.remove("volumeName");
+            }
+            // A class may be found later where none was named.
+            if at(old, "/spec/storageClassName").is_null() {
+                map.remove("storageClassName");
+            }
+            if bound {
+                map.remove("volumeAttributesClassName");
+            }
+        }
+        let requests = spec
+            .pointer_mut("/resources/requests")
+            .and_then(Value::as_object_mut);
+        if let (true, Some(requests)) = (bound, requests) {
+            requests.remove("storage");
+        }
+        spec
+    };
+    if fixed(new) != fixed(old) {
+        errors.forbidden(
+            "spec",
+            "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims\n",
+        );
+    }
+    let size = |object, pointer| quantity::nanos(at(object, pointer));
+    let (wanted, has) = (
+        "/spec/resources/requests/storage",
+        "/status/capacity/storage",
+    );
+    if size(new, wanted) < size(old, wanted) && size(new, wanted) <= size(old, has) {
+        let words = "field can not be less than status.capacity";
+        errors.forbidden("spec.resources.requests.storage", words);
+    }
+}
+
+/// A StorageClass, new or changed.
+pub(super) fn storage_class(errors: &mut Errors, change: Change<'_>) {
+    let class = change.new;
+    if !change.old.is_null() {
+        for field in [
+            "parameters",
+            "provisioner",
+            "reclaimPolicy",
+            "volumeBindingMode",
+        ] {
+            errors.immutable(class, change.old, field);
+        }
+        return;
+    }
+    let provisioner = text(class, "/provisioner");
+    if provisioner.is_empty() {
+        errors.required("provisioner", "");
+    } else {
+        errors.form(
+            "provisioner",
+            &provisioner.to_lowercase(),
+            names::key(&provisioner.to_lowercase()),
+        );
+    }
+    for (field, known) in [
+        ("reclaimPolicy", ["Delete", "Retain"]),
+        ("volumeBindingMode", ["Immediate", "WaitForFirstConsumer"]),
+    ] {
+        let given = text(class, &format!("/{field}"));
+        if !known.contains(&given) {
+            errors.not_supported(field, given, &known);
+        }
+    }
+}
+
+/// A VolumeAttachment, new or changed.
+pub(super) fn attachment(errors: &mut Errors, change: Change<'_>) {
+    let spec = at(change.new, "/spec");
+    for field in ["attacher", "nodeName"] {
+        if text(spec, &format!("/{field}")).is_empty() {
+            errors.required(&format!("spec.{field}"), "");
+        }
+    }
+    let sources = ["inlineVolumeSpec", "persistentVolumeName"];
+    let count = sources
+        .iter()
+        .filter(|name| at(spec, "/source").get(name).is_some())
+        .count();
+    match count {
+        0 => errors.required(
+            "spec.source",
+            "must specify exactly one of inlineVolumeSpec and persistentVolumeName",
+        ),
+        1 => {}
+        _ => errors.forbidden(
+            "spec.source",
+            "must specify exactly one of inlineVolumeSpec and persistentVolumeName",
+        ),
+    }
+    if !change.old.is_null() {
+        errors.immutable(change.new, change.old, "spec");
+    }
+}
