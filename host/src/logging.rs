@@ -24,6 +24,8 @@ where
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(writer)
+        // A line that cannot be written would be told on stderr, which panics where that is what is full.
+        .log_internal_errors(false)
         .with_target(true);
     let json = match args.log_format {
         LogFormat::Json => true,

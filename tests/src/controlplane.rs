@@ -142,6 +142,17 @@ impl ControlPlane {
         self.api_server.pid()
     }
 
+    /// Kills etcd and kube-apiserver, starts them again on their ports with their data, and waits until they serve.
+    ///
+    /// # Errors
+    /// As [`ControlPlane::start`].
+    pub async fn restart(&self) -> Result<()> {
+        self.api_server.kill();
+        self.etcd.restart()?;
+        self.api_server.restart()?;
+        self.until_served().await
+    }
+
     /// A client of the administrator.
     ///
     /// # Errors

@@ -63,6 +63,19 @@ impl Host {
         kubeconfig: &Path,
         arguments: &[impl AsRef<OsStr>],
     ) -> Result<Self> {
+        let log = plane.instance_folder("host")?.join("log");
+        Self::spawn_with_log(kubeconfig, arguments, &log).await
+    }
+
+    /// Starts the host with its output in this file (a device, if need be), and does not wait.
+    ///
+    /// # Errors
+    /// If it cannot be built or started.
+    pub async fn spawn_with_log(
+        kubeconfig: &Path,
+        arguments: &[impl AsRef<OsStr>],
+        log: &Path,
+    ) -> Result<Self> {
         let program = tokio::task::spawn_blocking(programs::stagewright).await??;
         let address = format!("127.0.0.1:{}", free_port()?);
         let mut all = vec![
@@ -77,13 +90,12 @@ impl Host {
                 .iter()
                 .map(|argument| argument.as_ref().to_owned()),
         );
-        let log = plane.instance_folder("host")?.join("log");
         let process = Process::start(
             "stagewright",
             &program,
             &all,
             &[("STAGEWRIGHT_ADMIN", &format!("http://{address}"))],
-            &log,
+            log,
         )?;
         Ok(Self {
             process,

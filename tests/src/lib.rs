@@ -6,6 +6,7 @@
 )]
 
 pub mod controlplane;
+pub mod generated;
 pub mod host;
 pub mod module;
 mod process;

@@ -1,6 +1,6 @@
 //! Child processes that end with the test, however it ends: dropped, panicked or killed.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -17,9 +17,17 @@ const POLL: Duration = Duration::from_millis(10);
 #[derive(Debug)]
 pub(crate) struct Process {
     name: String,
-    pid: u32,
     log: PathBuf,
+    start: Start,
     child: Mutex<Child>,
+}
+
+/// How it was started, to start it again.
+#[derive(Debug, Clone)]
+struct Start {
+    program: PathBuf,
+    arguments: Vec<OsString>,
+    environment: Vec<(String, String)>,
 }
 
 impl Process {
@@ -31,39 +39,50 @@ impl Process {
         environment: &[(&str, &str)],
         log: &Path,
     ) -> Result<Self> {
-        let output = File::options()
-            .create(true)
-            .append(true)
-            .open(log)
-            .with_context(|| format!("open {}", log.display()))?;
-        let mut command = bound_to_us(program);
-        command.args(arguments).envs(environment.iter().copied());
-        // Of its own group: Ctrl-C is for us, and we stop it.
-        command.process_group(0);
-        command
-            .stdin(Stdio::null())
-            .stdout(output.try_clone()?)
-            .stderr(output);
-        let child = in_nursery(move || command.spawn())?
-            .with_context(|| format!("start {}", program.display()))?;
+        let start = Start {
+            program: program.to_owned(),
+            arguments: arguments
+                .iter()
+                .map(|argument| argument.as_ref().to_owned())
+                .collect(),
+            environment: environment
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+        };
+        let child = start.spawn(log)?;
         Ok(Self {
             name: name.to_owned(),
-            pid: child.id(),
             log: log.to_owned(),
+            start,
             child: Mutex::new(child),
         })
     }
 
+    /// Kills it and starts it again as it was started.
+    pub(crate) fn restart(&self) -> Result<()> {
+        self.kill();
+        let child = self.start.spawn(&self.log)?;
+        *self.child.lock().unwrap_or_else(PoisonError::into_inner) = child;
+        Ok(())
+    }
+
     pub(crate) fn pid(&self) -> u32 {
-        self.pid
+        self.child
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .id()
     }
 
     pub(crate) fn log_path(&self) -> &Path {
         &self.log
     }
 
-    /// All that it has printed so far.
+    /// All that it has printed so far; nothing of what went to a device, which might have no end.
     pub(crate) fn log(&self) -> String {
+        if !self.log.is_file() {
+            return String::new();
+        }
         let bytes = std::fs::read(&self.log).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
     }
@@ -101,7 +120,7 @@ impl Process {
             bail!("{} has ended with {status} before SIG{signal}", self.name);
         }
         // The shell's own kill, since the program of that name is not everywhere.
-        let line = format!("kill -{signal} {}", self.pid);
+        let line = format!("kill -{signal} {}", child.id());
         let sent = Command::new("sh")
             .arg("-c")
             .arg(line)
@@ -147,6 +166,30 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
+    }
+}
+
+// === impl Start ===
+
+impl Start {
+    fn spawn(&self, log: &Path) -> Result<Child> {
+        let output = File::options()
+            .create(true)
+            .append(true)
+            .open(log)
+            .with_context(|| format!("open {}", log.display()))?;
+        let mut command = bound_to_us(&self.program);
+        command
+            .args(&self.arguments)
+            .envs(self.environment.iter().cloned());
+        // Of its own group: Ctrl-C is for us, and we stop it.
+        command.process_group(0);
+        command
+            .stdin(Stdio::null())
+            .stdout(output.try_clone()?)
+            .stderr(output);
+        in_nursery(move || command.spawn())?
+            .with_context(|| format!("start {}", self.program.display()))
     }
 }
 

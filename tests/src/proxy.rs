@@ -1,6 +1,7 @@
-//! A way to the API server that can be made worse: late news, and writes without their preconditions. Plain HTTP on loopback comes in,
-//! the administrator's requests go out.
+//! A way to the API server that can be made worse: late news, writes without their preconditions, faults. Plain HTTP on loopback comes
+//! in, the administrator's requests go out.
 
+mod faults;
 pub(crate) mod strip;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,8 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::controlplane::ControlPlane;
+pub use faults::Fault;
+use faults::{Faults, Sort};
 
 /// The most that a request's body may have.
 const BODY: usize = 16 << 20;
@@ -49,6 +52,8 @@ pub type Counts = BTreeMap<(String, String), u64>;
 pub struct Proxy {
     kubeconfig: PathBuf,
     counts: Arc<Mutex<Counts>>,
+    stored: Arc<Mutex<Counts>>,
+    faults: Arc<Faults>,
     is_open: watch::Sender<bool>,
     delay: Arc<AtomicU64>,
     task: JoinHandle<()>,
@@ -59,6 +64,9 @@ struct Way {
     client: Client,
     tamper: Tamper,
     counts: Arc<Mutex<Counts>>,
+    /// Writes that the server carried out, by method and path.
+    stored: Arc<Mutex<Counts>>,
+    faults: Arc<Faults>,
     is_open: watch::Receiver<bool>,
     /// Milliseconds by which requests are held back.
     delay: Arc<AtomicU64>,
@@ -78,6 +86,7 @@ impl Proxy {
             "contexts": [{"name": "proxy", "context": {"cluster": "proxy", "user": "proxy"}}]});
         fs::write(&kubeconfig, config.to_string())?;
         let counts = Arc::new(Mutex::new(Counts::new()));
+        let (stored, faults) = (Arc::default(), Arc::new(Faults::none()));
         let (is_open, open) = watch::channel(true);
         let delay = Arc::new(AtomicU64::new(0));
         let way = Way {
@@ -85,6 +94,8 @@ impl Proxy {
             client: plane.client().await?,
             tamper,
             counts: Arc::clone(&counts),
+            stored: Arc::clone(&stored),
+            faults: Arc::clone(&faults),
             is_open: open,
         };
         let router = Router::new().fallback(pass).with_state(way);
@@ -92,6 +103,8 @@ impl Proxy {
         Ok(Self {
             kubeconfig,
             counts,
+            stored,
+            faults,
             is_open,
             delay,
             task,
@@ -122,13 +135,27 @@ impl Proxy {
         );
     }
 
+    /// Puts faults in from now on, drawn from the seed: of a thousand requests, so many meet one. 0 ends it.
+    pub fn put_faults(&self, permille: u64, seed: u64) {
+        self.faults.set(permille, seed);
+    }
+
+    /// Which faults there were so far.
+    #[must_use]
+    pub fn faults(&self) -> BTreeMap<Fault, u64> {
+        self.faults.met()
+    }
+
     /// What was asked so far.
     #[must_use]
     pub fn counts(&self) -> Counts {
-        self.counts
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        copy(&self.counts)
+    }
+
+    /// The writes that the API server carried out so far, by method and path, whatever the caller came to know of it.
+    #[must_use]
+    pub fn stored(&self) -> Counts {
+        copy(&self.stored)
     }
 }
 
@@ -150,23 +177,50 @@ async fn pass(State(way): State<Way>, request: Request) -> Response<Body> {
     }
 }
 
+fn copy(counts: &Mutex<Counts>) -> Counts {
+    counts
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone()
+}
+
+fn count(counts: &Mutex<Counts>, method: &str, of: String) {
+    let mut counts = counts.lock().unwrap_or_else(PoisonError::into_inner);
+    *counts.entry((method.to_owned(), of)).or_default() += 1;
+}
+
 async fn forward(way: &Way, request: Request) -> Result<Response<Body>> {
-    let (mut parts, body) = request.into_parts();
-    let query = parts.uri.query().unwrap_or_default();
+    let query = request.uri().query().unwrap_or_default();
     let is_watch = query
         .split('&')
         .any(|part| matches!(part, "watch=true" | "watch=1"));
-    let verb = if is_watch {
-        "WATCH"
-    } else {
-        parts.method.as_str()
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let (verb, sort) = match (is_watch, &method) {
+        (true, _) => ("WATCH", Sort::Watch),
+        (false, &Method::GET) => ("GET", Sort::Read),
+        (false, method) => (method.as_str(), Sort::Write),
     };
-    let key = (verb.to_owned(), resource(parts.uri.path()));
-    *way.counts
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .entry(key)
-        .or_default() += 1;
+    count(&way.counts, verb, resource(&path));
+    let fault = way.faults.draw(sort);
+    if let Some(fault) = fault.filter(|fault| !fault.is_after()) {
+        return Ok(fault.answer().await);
+    }
+    let (mut parts, body) = send(way, request, is_watch).await?.into_parts();
+    if sort == Sort::Write && parts.status.is_success() {
+        count(&way.stored, method.as_str(), path);
+    }
+    if let Some(fault) = fault {
+        return Ok(fault.answer().await);
+    }
+    without_connection(&mut parts.headers);
+    Ok(Response::from_parts(
+        parts,
+        if is_watch { late(way, body) } else { body },
+    ))
+}
+
+async fn send(way: &Way, request: Request, is_watch: bool) -> Result<Response<Body>> {
+    let (mut parts, body) = request.into_parts();
     let mut body = to_bytes(body, BODY).await?.to_vec();
     if way.tamper.strip_preconditions
         && (parts.method == Method::PATCH || parts.method == Method::DELETE)
@@ -185,17 +239,8 @@ async fn forward(way: &Way, request: Request) -> Result<Response<Body>> {
         .uri
         .path_and_query()
         .map_or_else(|| "/".parse(), |path| path.as_str().parse())?;
-    let response = way
-        .client
-        .send(http::Request::from_parts(parts, body.into()))
-        .await?;
-    let (mut parts, body) = response.into_parts();
-    without_connection(&mut parts.headers);
-    let body = Body::new(body);
-    Ok(Response::from_parts(
-        parts,
-        if is_watch { late(way, body) } else { body },
-    ))
+    let request = http::Request::from_parts(parts, body.into());
+    Ok(way.client.send(request).await?.map(Body::new))
 }
 
 /// Headers that are about one connection; lengths change when bodies are cut.
@@ -222,13 +267,16 @@ fn late(way: &Way, body: Body) -> Body {
             }
         }
     });
-    let state = (receiver, way.is_open.clone());
-    let pieces = futures::stream::unfold(state, |(mut receiver, mut is_open)| async move {
+    let state = (receiver, way.is_open.clone(), Arc::clone(&way.faults));
+    let pieces = futures::stream::unfold(state, |(mut receiver, mut is_open, faults)| async move {
         let (due, piece) = receiver.recv().await?;
+        if faults.cuts() {
+            return None;
+        }
         tokio::time::sleep_until(due).await;
         // The proxy is gone if this fails, and the connection with it.
         is_open.wait_for(|is_open| *is_open).await.ok()?;
-        Some((piece, (receiver, is_open)))
+        Some((piece, (receiver, is_open, faults)))
     });
     Body::from_stream(pieces)
 }

@@ -4,7 +4,7 @@
 //! rules that are not the host's ([`crate::watcher`]); when users and faults have gone, everything must come to rest.
 
 mod calm;
-mod dice;
+pub mod dice;
 mod hosts;
 mod ledger;
 mod plan;

@@ -11,6 +11,8 @@
 
 #[path = "hostile/files.rs"]
 mod files;
+#[path = "hostile/flipped.rs"]
+mod flipped;
 #[path = "hostile/refused.rs"]
 mod refused;
 #[path = "hostile/support.rs"]
@@ -68,7 +70,8 @@ fn a_play_that_breaks_is_told_by_its_category() {
         ("play-panic", "Trap"),
         ("play-memory-bomb", "OutOfMemory"),
         ("play-huge-body", "AnswerTooLarge"),
-        ("play-10000-effects", "AnswerTooLarge"),
+        ("play-20000-effects", "AnswerTooLarge"),
+        ("play-aliases", "AnswerTooLarge"),
         ("play-17-effects", "TooManyEffects"),
         ("play-invalid-json", "InvalidAnswer"),
         ("play-deep-json", "InvalidAnswer"),
@@ -113,6 +116,9 @@ fn a_configure_that_breaks_is_no_plugin() {
         ("configure-unknown-key", "InvalidDescription", "surprise"),
         ("configure-huge", "InvalidDescription", "bytes"),
         ("configure-requires", "RequiresUnknown", "telepathy"),
+        ("configure-order", "InvalidDescription", "order"),
+        ("configure-fan-out", "InvalidDescription", "relations"),
+        ("configure-fan-in", "InvalidDescription", "1000000"),
     ] {
         let error = load(&json!({"behave": behave})).expect_err(behave);
         assert_eq!(error.category(), category, "{behave}: {error}");
@@ -250,6 +256,22 @@ fn many_threads_share_a_plugin() {
     });
     assert_eq!(plugin.name(), "hostile");
     assert!(plugin.digest().starts_with("sha256:") && plugin.digest().len() == 71);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn texts_that_share_memory_are_not_copied_beyond_the_bound() {
+    use support::resident;
+
+    let plugin = hostile("play-aliases");
+    let before = resident();
+    for _ in 0..20 {
+        let mut session = plugin.session().unwrap();
+        assert!(session.play("run", &pod("Pending"), &context()).is_err());
+    }
+    let grown = resident().saturating_sub(before);
+    // One of the twenty answers would be ten gigabytes.
+    assert!(grown < 160 << 20, "{} MiB stayed", grown >> 20);
 }
 
 #[test]

@@ -18,8 +18,28 @@ fn a_play_that_oversteps_is_refused_whole() {
         ("play-namespace", "IdentityChanged"),
         ("play-delete-first", "EffectOrder"),
         ("play-impersonate", "ImpersonationRefused"),
+        ("play-other-namespace", "NotOwned"),
     ] {
         let plugin = hostile(behave);
+        let violation = rehearsed(&plugin, "Running").expect_err(behave);
+        assert_eq!(violation.category(), category, "{behave}: {violation}");
+        the_neighbour_answers();
+    }
+}
+
+/// A description is a promise of less, never a right to more.
+#[test]
+fn a_description_that_claims_everything_gives_no_right_to_it() {
+    for (behave, category) in [
+        ("play-backward", "Backward"),
+        ("play-uid", "IdentityChanged"),
+        ("play-name", "IdentityChanged"),
+        ("play-namespace", "IdentityChanged"),
+        ("play-delete-first", "EffectOrder"),
+        ("play-impersonate", "ImpersonationRefused"),
+    ] {
+        let lies = json!({"writes": ["/metadata", "/spec", "/status"], "reads": []});
+        let plugin = load(&json!({"behave": behave, "subject": lies})).unwrap();
         let violation = rehearsed(&plugin, "Running").expect_err(behave);
         assert_eq!(violation.category(), category, "{behave}: {violation}");
         the_neighbour_answers();

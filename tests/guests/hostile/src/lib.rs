@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::{Value, json};
 use stagewright_plugin::bindings::exports::stagewright::stage::plugin::{
-    Answer, Context, Effect, Form, Guest, Next, Patch,
+    Answer, Apply, Context, Effect, Event, Form, Guest, Next, Patch, Severity,
 };
 use stagewright_plugin::bindings::stagewright::stage::log;
 
@@ -55,8 +55,40 @@ impl Guest for Hostile {
             "configure-garbage" => return Ok("{not json".to_owned()),
             "configure-unknown-key" => set(&mut description, "surprise", json!(true)),
             "configure-huge" => set(&mut description, "version", json!("9".repeat(300 << 10))),
+            "configure-order" => set_subject(
+                &mut description,
+                "order",
+                json!({"path": "/status/phase", "phases": {"Running": ["Pending"], "Pending": []}}),
+            ),
+            "configure-fan-out" => set_subject(
+                &mut description,
+                "relations",
+                (0..10_000)
+                    .map(|number| relation(&number.to_string()))
+                    .collect(),
+            ),
+            "configure-fan-in" => {
+                let mut greedy = relation("all");
+                set(&mut greedy, "max", json!(1_000_000));
+                set_subject(&mut description, "relations", json!([greedy]));
+            }
+            "crowd" => set_subject(&mut description, "relations", json!([relation("crowd")])),
+            "play-other-namespace" => set(
+                &mut description,
+                "applies",
+                json!([{"kind": "v1/ConfigMap", "adopt": true}]),
+            ),
             "configure-requires" => set(&mut description, "requires", json!(["telepathy"])),
             _ => {}
+        }
+        // Whatever else it claims of its objects.
+        for (key, value) in settings
+            .get("subject")
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten()
+        {
+            set_subject(&mut description, key, value.clone());
         }
         if settings.get("dear").is_some() {
             burn(20_000_000);
@@ -121,9 +153,20 @@ impl Guest for Hostile {
             }
             "play-invalid-json" => vec![merge("{not json".to_owned())],
             "play-deep-json" => vec![merge("[".repeat(100_000))],
-            "play-huge-body" => vec![merge(format!("\"{}\"", "x".repeat(2 * MIB)))],
+            "play-huge-body" => vec![merge(format!("\"{}\"", "x".repeat(10 * MIB)))],
             "play-17-effects" => (0..17).map(|_| merge(running.clone())).collect(),
-            "play-10000-effects" => (0..10_000).map(|_| merge(running.clone())).collect(),
+            "play-20000-effects" => (0..20_000).map(|_| merge(running.clone())).collect(),
+            "play-aliases" => aliases(),
+            "play-spec" => vec![main(&json!({"spec": {"nodeName": "another"}}))],
+            "play-other-namespace" => {
+                let object = json!({"apiVersion": "v1", "kind": "ConfigMap",
+                    "metadata": {"name": "mine", "namespace": "kube-system"}, "data": {"a": "b"}});
+                vec![Effect::Apply(Apply {
+                    object: object.to_string(),
+                    subresource: None,
+                    owned: false,
+                })]
+            }
             "play-backward" => vec![merge(json!({"status": {"phase": "Pending"}}).to_string())],
             "play-outside-writes" => vec![main(&json!({"metadata": {"labels": {"mine": "now"}}}))],
             "play-uid" => vec![main(&json!({"metadata": {"uid": "another"}}))],
@@ -155,6 +198,18 @@ fn wanderer(order: &Value) -> Value {
     let mut description = describe();
     set(&mut description, "subjects", json!([subject]));
     description
+}
+
+/// Of pods that have the same value in the label `crowd`.
+fn relation(name: &str) -> Value {
+    json!({"name": name, "kind": "v1/Pod", "reads": ["/status/phase"],
+        "by": {"label": "crowd", "value": "/metadata/labels/crowd"}})
+}
+
+fn set_subject(description: &mut Value, key: &str, value: Value) {
+    if let Some(subject) = description.pointer_mut("/subjects/0") {
+        set(subject, key, value);
+    }
 }
 
 fn steps(object: &Value) -> u64 {
@@ -198,6 +253,23 @@ fn patch(body: String, subresource: Option<&str>, as_user: Option<&str>) -> Effe
         body,
         as_user,
     })
+}
+
+/// Ten thousand texts that are one: little memory here, ten gigabytes where each is copied.
+#[allow(unsafe_code, reason = "safe code cannot write this answer")]
+fn aliases() -> Vec<Effect> {
+    let text = Box::leak("x".repeat(MIB).into_boxed_str());
+    let (start, length) = (text.as_mut_ptr(), text.len());
+    // SAFETY: the text is never freed: the answer breaks its bounds, and the instance goes with it.
+    let again = || unsafe { String::from_raw_parts(start, length, length) };
+    let event = |_| {
+        Effect::Event(Event {
+            severity: Severity::Normal,
+            reason: String::new(),
+            message: again(),
+        })
+    };
+    (0..10_000).map(event).collect()
 }
 
 fn endless_loop() -> ! {
