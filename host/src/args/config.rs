@@ -292,17 +292,13 @@ fn own_address() -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser as _;
-
-    use super::super::{Cli, Command};
+    use super::super::{Command, parse};
     use super::*;
 
     fn run(line: &str) -> Result<RunConfig, String> {
         let line = format!("stagewright run {line}");
-        let Command::Run(args) = Cli::try_parse_from(line.split_whitespace())
-            .unwrap()
-            .command
-        else {
+        let cli = parse(line.split_whitespace().map(Into::into)).unwrap();
+        let Command::Run(args) = cli.command else {
             panic!("no run")
         };
         RunConfig::new(*args, &Surroundings::default()).map_err(|error| error.to_string())

@@ -16,6 +16,8 @@ pub use stages::{PLUGIN, Stages};
 
 /// The group of stages and of what serves a kubelet's port.
 const GROUP: &str = "kwok.x-k8s.io";
+/// As large as a stage may be, in bytes of its text: about what an API server takes.
+const LARGEST: usize = 1 << 20;
 /// The group of configurations.
 const CONFIG_GROUP: &str = "config.kwok.x-k8s.io";
 
@@ -55,6 +57,13 @@ impl Config {
 
     fn take(&mut self, document: Document) {
         match document.group_kind() {
+            (GROUP, "Stage") if document.text.len() > LARGEST => {
+                let message = format!(
+                    "{} bytes; a stage has at most {LARGEST}: split it",
+                    document.text.len()
+                );
+                self.problems.push(document.problem("", message));
+            }
             (GROUP, "Stage") => self.remarks.extend(self.stages.add(document)),
             (CONFIG_GROUP, "KwokConfiguration") => match Options::read(&document.value) {
                 Ok(options) => self.options.update(options),
@@ -94,6 +103,11 @@ mod tests {
                 "apiVersion: kwok.x-k8s.io/v1alpha1\nkind: Stage\nmetadata: {{name: {name}}}\nspec:\n  resourceRef: {{apiGroup: v1, kind: Pod}}\n"
             )
         };
+        let large = format!("{}  template: '{}'\n", stage("large"), "x".repeat(LARGEST));
+        let config = load(&large);
+        assert_eq!((config.stages.len(), config.problems.len()), (0, 1));
+        let problem = config.problems[0].to_string();
+        assert!(problem.contains("stage large: 1048"), "{problem}");
         let config = load(&format!(
             "apiVersion: config.kwok.x-k8s.io/v1alpha1\nkind: KwokConfiguration\noptions: {{cidr: 10.1.0.0/16, nodePort: 1}}\n---\n\
              apiVersion: config.kwok.x-k8s.io/v1alpha1\nkind: KwokctlConfiguration\n---\n\
