@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::findings::{
-    NOWHERE, child, flag, index, invalid, list, members, not_supported, required, text, too_long,
-    too_many, type_invalid,
+    NOWHERE, child, flag, index, invalid, list, not_supported, required, text, too_long, too_many,
+    type_invalid,
 };
 use super::formats;
 use crate::status::FieldError;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::findings::{child, duplicate, index, invalid, required, text, too_many};
+use super::findings::{child, duplicate, flag, index, invalid, required, text, too_many};
 use super::{path, schema};
 use crate::status::FieldError;
 
