@@ -107,8 +107,8 @@ fn operations() -> impl Strategy<Value = Value> {
     let op = prop::sample::select(vec![
         "add", "remove", "replace", "move", "copy", "test", "swap",
     ]);
-    let path = prop::collection::vec(name(), 0..4).prop_map(pointer);
-    let operation = (op, path.clone(), path, tree()).prop_map(
+    let path = || prop::collection::vec(name(), 0..4).prop_map(pointer);
+    let operation = (op, path(), path(), tree()).prop_map(
         |(op, path, from, value)| json!({"op": op, "path": path, "from": from, "value": value}),
     );
     prop::collection::vec(operation, 0..6).prop_map(Value::Array)
@@ -277,10 +277,8 @@ fn objects() {
             let mut after = other.clone();
             order.mend(&one, &mut after, Time(0));
             let (from, to) = (order.rank(&one), order.rank(&after));
-            prop_assert_eq!(
-                order.breaches(&one, &after).is_empty(),
-                from.reaches(&order, &to)
-            );
+            let is_forward = order.breaches(&one, &after).is_empty();
+            prop_assert!(!is_forward || from.reaches(&order, &to));
             prop_assert!(from.reaches(&order, &from), "a rank is not its own");
             prop_assert!(
                 order.mend(&one, &mut after, Time(0)).is_empty(),
@@ -320,7 +318,7 @@ fn admitted() {
             };
             prop_assert!(from.reaches(&order, admitted.to()));
             let Action::Patch { form, body, .. } = admitted.action() else {
-                prop_assert!(matches!(effect, Effect::Delete { .. }));
+                prop_assert!(matches!(effect, Effect::Delete { .. }), "no patch");
                 continue;
             };
             let form = match form {
