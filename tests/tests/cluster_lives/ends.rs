@@ -122,10 +122,9 @@ pub async fn evictions_respect_budgets_and_leave_their_mark(scene: Scene) -> Res
         .context("a pod")?;
     let api: Api<Pod> = Api::namespaced(scene.client.clone(), &scene.name);
     // The client tries again as the server tells it to, and that is for as long as the budget holds.
-    let refused = tokio::time::timeout(
-        Duration::from_secs(3),
-        api.evict(name(&evicted), &EvictParams::default()),
-    );
+    let parameters = EvictParams::default();
+    let refused = api.evict(name(&evicted), &parameters);
+    let refused = tokio::time::timeout(Duration::from_secs(3), refused);
     if let Ok(answer) = refused.await {
         let code = answer.err().and_then(|error| match error {
             kube::Error::Api(status) => Some(status.code),
