@@ -81,8 +81,9 @@ pub async fn pressure_taints_the_node_while_it_lasts(scene: Scene) -> Result<()>
         .map(drop)
 }
 
-/// NotReady on demand: the controllers taint the node, mark its pods not Ready, and evict the one that tolerates it for a second only.
-/// When the node is back, the others are Ready again, and are the ones they were.
+/// NotReady on demand: the controllers taint the node and evict the pod that tolerates it for a second only. The other goes on as it
+/// was (they mark pods not Ready only of nodes whose kubelet is silent: `monitorNodeHealth` in node_lifecycle_controller.go), also when
+/// the node is back.
 pub async fn a_node_that_is_not_ready_is_tainted_emptied_and_recovers(scene: Scene) -> Result<()> {
     let (view_of_nodes, node) = first_node(&scene).await?;
     let pods = view(&scene, "v1/Pod").await?;
@@ -108,8 +109,8 @@ pub async fn a_node_that_is_not_ready_is_tainted_emptied_and_recovers(scene: Sce
     })
     .await?;
     ensure!(says(&down, "Ready") == "False/KernelDeadlock", "{down}");
-    pods.until("one evicted and the other not Ready", SOON, |known| {
-        known.all(1, |pod| name(pod) == "stays" && !is_true(pod, "Ready"))
+    pods.until("one evicted", SOON, |known| {
+        known.all(1, |pod| name(pod) == "stays")
     })
     .await?;
     let evicted = |pod: &Value| says(pod, "DisruptionTarget") == "True/DeletionByTaintManager";
@@ -123,12 +124,10 @@ pub async fn a_node_that_is_not_ready_is_tainted_emptied_and_recovers(scene: Sce
         is_true(node, "Ready") && taints(node).is_empty()
     })
     .await?;
-    let after = until(&pods, "stays", "Ready again", |pod| is_true(pod, "Ready")).await?;
+    let after = until(&pods, "stays", "there", |_| true).await?;
     ensure!(
-        uid(&after) == uid(&stays)
-            && after.pointer("/status/containerStatuses")
-                == before.pointer("/status/containerStatuses"),
-        "its containers are as they were: {after}"
+        uid(&after) == uid(&stays) && after.pointer("/status") == before.pointer("/status"),
+        "it is as it was: {after}"
     );
     Ok(())
 }

@@ -172,12 +172,15 @@ impl<'a> Plan<'a> {
         let (name, is_main) = (seen.name(), seen.is_main());
         let attempt = status.restart_count.max(0);
         let fails = self.fails(seen, attempt);
+        // A container that is to fail does so by its probe if that is asked for.
+        let unhealthy = self.wishes.delay(&UNHEALTHY, name, is_main);
+        let unhealthy = unhealthy.filter(|_| fails != Some(false));
         let own = if let Some(delay) = self.wishes.delay(&RUN_FOR, name, is_main) {
             Some((self.steady("run-for", name, attempt, delay), Cause::Asked))
         } else if seen.role == Role::Init {
             let delay = self.delay(Stage::InitComplete, name, name)?;
             Some((delay, Cause::Done))
-        } else if fails == Some(true) || seen.is_main() && self.completes() {
+        } else if fails == Some(true) && unhealthy.is_none() || seen.is_main() && self.completes() {
             // The containers of a Job's pod end together.
             let delay = self.wanted(Stage::Complete, name)?;
             let cause = if fails == Some(true) {
@@ -210,8 +213,7 @@ impl<'a> Plan<'a> {
             };
             (since + delay, exit)
         });
-        let unhealthy = self.wishes.delay(&UNHEALTHY, name, is_main);
-        let unhealthy = unhealthy.filter(|_| fails != Some(false)).map(|delay| {
+        let unhealthy = unhealthy.map(|delay| {
             let delay = self.steady("liveness", name, attempt, delay);
             (since + delay, killed(Cause::Liveness))
         });

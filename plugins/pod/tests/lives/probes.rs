@@ -71,14 +71,14 @@ fn startup_and_liveness_failures_kill_the_container() {
     let expected = [
         "+1 create Pending main:ContainerCreating",
         "+2 ready Running main:up~",
-        // Three seconds, and four tries of two seconds each, would be eleven; a crash on demand comes before.
-        "+12 exit Running main:exit1",
-        "+13 restart Running main:up~#1",
-        "+16 probe Running main:up*#1",
-        "+23 exit Running main:exit1#1",
-        "+24 back-off Running main:CrashLoopBackOff#1",
-        "+33 restart Running main:up~#2",
-        "+36 probe Running main:up*#2",
+        // Three seconds, and four tries of two seconds each. What is to crash does so by its probes, and by nothing else before.
+        "+13 exit Running main:exit137",
+        "+14 restart Running main:up~#1",
+        "+17 probe Running main:up*#1",
+        "+34 exit Running main:exit137#1",
+        "+35 back-off Running main:CrashLoopBackOff#1",
+        "+44 restart Running main:up~#2",
+        "+47 probe Running main:up*#2",
     ];
     walk(&mut steady(), pod.clone(), 3600, &expected);
     pod["metadata"]["annotations"]
