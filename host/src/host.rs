@@ -157,6 +157,7 @@ fn options(config: &HostConfig) -> Options {
         seed: config.seed,
         node_ips: config.node_ips.clone(),
         kubelet_port: config.node_port,
+        kubelet_name: config.node_name.clone(),
         threads: config.decide_threads,
         writes: config.max_writes_in_flight,
     }

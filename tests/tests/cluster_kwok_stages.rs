@@ -116,7 +116,11 @@ async fn kwoks_stages_never_move_an_object_backward_with_two_hosts(scene: Scene)
         "the watcher saw only {} versions",
         report.versions
     );
-    ensure!(report.backward.is_empty(), "{:#?}", report.backward);
+    // The real controller of volumes takes one back whose claim is still there when the stage has released it: none of ours.
+    let others = "kube-controller-manager";
+    let moves = report.backward.iter();
+    let ours: Vec<_> = moves.filter(|moved| moved.manager != others).collect();
+    ensure!(ours.is_empty(), "{ours:#?}");
     ensure!(report.misplaced.is_empty(), "{:#?}", report.misplaced);
     Ok(())
 }

@@ -25,8 +25,6 @@ pub struct RunConfig {
     pub host: HostConfig,
     /// Who decides.
     pub plugins: PluginConfig,
-    /// The host name that nodes name as their kubelet's.
-    pub node_name: Option<String>,
     /// Where health, metrics and `explain` are served; none: nowhere.
     pub server_address: Option<SocketAddr>,
     /// Whether another process may have that address, since others share the machine's ports.
@@ -76,6 +74,8 @@ pub struct HostConfig {
     pub node_ips: Vec<IpAddr>,
     /// The port that nodes name as their kubelet's.
     pub node_port: u16,
+    /// The host name that nodes name as their kubelet's; none: their own.
+    pub node_name: Option<String>,
     /// Write nothing.
     pub dry_run: bool,
     /// Threads that ask plugins. None: they are asked on the runtime itself, one object after another, so that a runtime of one
@@ -149,6 +149,7 @@ impl RunConfig {
             cidrs: all("--cidr", cidr, "write a network like 10.0.0.0/8")?,
             node_ips: node_ips(all("--node-ip", node_ip, "write an address like 10.1.2.3")?),
             node_port,
+            node_name: node_name.filter(|name| !name.is_empty()),
             dry_run,
             decide_threads: positive("--decide-threads", decide_threads.unwrap_or(cores))?,
             max_writes_in_flight: positive("--max-writes-in-flight", max_writes_in_flight)?,
@@ -168,7 +169,6 @@ impl RunConfig {
                 settings: settings::read(&settings)?,
                 kwok,
             },
-            node_name: node_name.filter(|name| !name.is_empty()),
             server_address,
             server_optional: around.host_network,
             unserved: kwok_args.unserved(),

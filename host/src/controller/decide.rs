@@ -14,7 +14,7 @@ use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::turns::Passing;
-use super::{Brain, Shared, node_of};
+use super::{Brain, Options, Shared, node_of};
 use crate::plugin::{CallError, Level, LogLine, Plugin, Session, cpu_time};
 
 /// A play whose effects are to be carried out.
@@ -184,7 +184,7 @@ fn play(
         &run,
         declared,
         Some(&subject),
-        shared.options.kubelet_port,
+        &shared.options,
     ) {
         Ok(facts) => context.facts = facts,
         Err(message) => {
@@ -256,8 +256,7 @@ pub(super) fn context(
             .related(subject, &cut)
             .map_err(|error| failed(error.to_string()))?
     };
-    let facts =
-        facts(&mut brain, run, subject, None, shared.options.kubelet_port).map_err(failed)?;
+    let facts = facts(&mut brain, run, subject, None, &shared.options).map_err(failed)?;
     Ok(Context {
         now: now.max(candidate.since),
         since: candidate.since,
@@ -287,7 +286,7 @@ fn facts(
     run: &Run,
     subject: &Subject,
     playing: Option<&Snapshot>,
-    kubelet_port: u16,
+    options: &Options,
 ) -> Result<String, String> {
     let mut facts = serde_json::Map::new();
     for fact in &subject.facts {
@@ -304,7 +303,7 @@ fn facts(
             (FactName::Addresses, Some(object)) => {
                 facts.insert(
                     "addresses".into(),
-                    addresses(brain, &run.key.kind, object, kubelet_port)?,
+                    addresses(brain, &run.key.kind, object, options)?,
                 );
             }
             (FactName::Addresses, None) => {}
@@ -317,14 +316,14 @@ fn addresses(
     brain: &mut Brain,
     kind: &Kind,
     object: &Snapshot,
-    kubelet_port: u16,
+    options: &Options,
 ) -> Result<serde_json::Value, String> {
+    let port = options.kubelet_port;
     if kind.is_core("Node") {
         let name = &*object.key().name;
         let host = brain.addresses.host_ips(name);
-        return Ok(
-            serde_json::json!({"hostIPs": host, "hostname": name, "kubeletPort": kubelet_port}),
-        );
+        let hostname = options.kubelet_name.as_deref().unwrap_or(name);
+        return Ok(serde_json::json!({"hostIPs": host, "hostname": hostname, "kubeletPort": port}));
     }
     let Some(node) = node_of(object) else {
         return Ok(serde_json::json!({}));
@@ -342,7 +341,7 @@ fn addresses(
             .allocate(object.uid(), node)
             .map_err(|error| error.to_string())?
     };
-    Ok(serde_json::json!({"hostIPs": host, "podIPs": pods, "kubeletPort": kubelet_port}))
+    Ok(serde_json::json!({"hostIPs": host, "podIPs": pods, "kubeletPort": port}))
 }
 
 impl Shared {

@@ -59,6 +59,8 @@ pub struct Options {
     pub node_ips: Vec<IpAddr>,
     /// The port that nodes name as their kubelet's.
     pub kubelet_port: u16,
+    /// The host name that they name as their kubelet's, where the API server finds it; none: their own.
+    pub kubelet_name: Option<String>,
     /// Threads that ask plugins beside the runtime, if any.
     pub threads: usize,
     /// Writes in flight at most.

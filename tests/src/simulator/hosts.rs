@@ -176,6 +176,7 @@ impl Keeper {
             seed: 7,
             cidrs: vec!["10.0.0.0/16".parse()?],
             node_ips: vec!["10.1.0.1".parse()?],
+            node_name: None,
             node_port: 10_250,
             dry_run: false,
             decide_threads: 0,

@@ -36,7 +36,7 @@ spec:
   - patch: {subresource: status, root: status, template: 'phase: Running'}
 ";
 
-/// Removes one of two finalizers after two seconds.
+/// Removes one of two finalizers after four seconds.
 const UNFINISHING: &str = "
 apiVersion: kwok.x-k8s.io/v1alpha1
 kind: Stage
@@ -45,7 +45,7 @@ spec:
   resourceRef: {apiGroup: v1, kind: Pod}
   selector:
     matchAnnotations: {finish: 'true'}
-  delay: {durationMilliseconds: 2000}
+  delay: {durationMilliseconds: 4000}
   steps:
   - finalizers:
       remove:
@@ -151,10 +151,6 @@ pub async fn a_pod_gets_what_its_dead_namesake_was_due(scene: Scene) -> Result<(
     contest
         .holds("our namesakes are untouched", 4, untouched)
         .await?;
-    println!(
-        "{} of KWOK's 20",
-        Theirs.count(&contest.pods.now(), touched)
-    );
     Ok(())
 }
 
@@ -174,12 +170,10 @@ pub async fn a_finalizer_of_somebody_else_is_removed(scene: Scene) -> Result<()>
         pod
     });
     let pods = pods.await?;
-    // Both have seen them and wait for the delay.
-    contest
-        .holds("all have both", 1, |known| {
-            known.count(|pod| pod["metadata"]["finalizers"] == both) == 40
-        })
-        .await?;
+    let have_both = |known: &Known| known.all(40, |pod| pod["metadata"]["finalizers"] == both);
+    contest.pods.until("all pods", SOON, have_both).await?;
+    // Both hear of them and wait for the delay.
+    contest.holds("all have both", 1, have_both).await?;
     contest.kwok.pause()?;
     contest.host.pause()?;
     let paused = Instant::now();
@@ -187,7 +181,7 @@ pub async fn a_finalizer_of_somebody_else_is_removed(scene: Scene) -> Result<()>
         let one = json!({"metadata": {"finalizers": ["example.com/other"]}});
         scenario::merge(&scene.client, pod, None, one).await?;
     }
-    tokio::time::sleep_until((paused + Duration::from_secs(3)).into()).await;
+    tokio::time::sleep_until((paused + Duration::from_secs(5)).into()).await;
     contest.kwok.resume()?;
     contest.host.resume()?;
     let robbed = |pod: &Value| pod["metadata"].get("finalizers").is_none();

@@ -68,7 +68,7 @@ fn shown(config: &RunConfig) -> String {
     let port = config.host.node_port;
     let address = address.unwrap_or_else(|| "nowhere".to_owned());
     let cidrs: Vec<String> = config.host.cidrs.iter().map(ToString::to_string).collect();
-    let name = config.node_name.clone().unwrap_or_default();
+    let name = config.host.node_name.clone().unwrap_or_default();
     format!(
         "{selection}; lease {lease}; port {port}; {address}; {}; {name}",
         cidrs.join(",")
