@@ -5,7 +5,6 @@ mod files;
 mod objects;
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -16,7 +15,7 @@ use kube::{Api, Client, Config};
 use tempfile::TempDir;
 
 use crate::process::Process;
-use crate::programs::{Program, program};
+use crate::programs::{self, Program, program};
 use files::User;
 pub(crate) use files::free_port;
 pub use objects::{Nodes, Pods, wait_for};
@@ -35,8 +34,10 @@ const ATTEMPTS: u32 = 3;
 pub struct Options {
     /// kube-scheduler.
     pub scheduler: bool,
-    /// kube-controller-manager. Without it pods need no service account, and nodes keep the taint that they are created with.
+    /// kube-controller-manager. Without it nodes keep the taint that they are created with.
     pub controller_manager: bool,
+    /// Whether pods need their namespace's service account, which kube-controller-manager makes, or else the test.
+    pub service_accounts: bool,
     /// More arguments for kube-apiserver; they come last, so they win.
     pub api_server_arguments: Vec<String>,
     /// More arguments for kube-controller-manager; they come last, so they win.
@@ -49,6 +50,7 @@ impl Default for Options {
         Self {
             scheduler: true,
             controller_manager: true,
+            service_accounts: true,
             api_server_arguments: Vec::new(),
             controller_manager_arguments: Vec::new(),
         }
@@ -62,6 +64,7 @@ impl Options {
         Self {
             scheduler: false,
             controller_manager: false,
+            service_accounts: false,
             api_server_arguments: Vec::new(),
             controller_manager_arguments: Vec::new(),
         }
@@ -169,22 +172,7 @@ impl ControlPlane {
     /// # Errors
     /// If it ends with another code than 0; the error has what it said.
     pub async fn kubectl(&self, arguments: &[&str]) -> Result<String> {
-        let mut command =
-            Command::new(tokio::task::spawn_blocking(|| program(Program::Kubectl)).await??);
-        command
-            .arg("--kubeconfig")
-            .arg(self.kubeconfig())
-            .args(arguments)
-            .stdin(Stdio::null());
-        let output = tokio::task::spawn_blocking(move || command.output()).await??;
-        if !output.status.success() {
-            bail!(
-                "kubectl {arguments:?}: {}: {}",
-                output.status,
-                String::from_utf8_lossy(&output.stderr)
-            );
-        }
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        programs::kubectl(&self.kubeconfig(), arguments).await
     }
 
     /// Waits until the API server says it is ready and the namespace `default` is there.
@@ -348,8 +336,8 @@ async fn start_api_server(
             format!("--token-auth-file={}", files::tokens(folder).display()),
             "--authorization-mode=Node,RBAC".to_owned(),
         ];
-        if !options.controller_manager {
-            // It would wait for service accounts, which the controller manager makes.
+        if !options.service_accounts {
+            // It would wait for them.
             arguments.push("--disable-admission-plugins=ServiceAccount".to_owned());
         }
         arguments.extend(options.api_server_arguments.iter().cloned());

@@ -205,6 +205,32 @@ fn build_stagewright() -> Result<PathBuf> {
     Ok(target.join(profile).join("stagewright"))
 }
 
+/// Runs kubectl with a kubeconfig and answers what it prints.
+///
+/// # Errors
+/// If it cannot be built, or ends with another code than 0; the error has what it said.
+pub(crate) async fn kubectl(kubeconfig: &Path, arguments: &[&str]) -> Result<String> {
+    let built = tokio::task::spawn_blocking(|| program(Program::Kubectl));
+    let mut command = Command::new(built.await??);
+    command
+        .arg("--kubeconfig")
+        .arg(kubeconfig)
+        // Servers come and go, and another may have had this port.
+        .arg("--cache-dir")
+        .arg(kubeconfig.with_extension("cache"))
+        .args(arguments)
+        .stdin(Stdio::null());
+    let output = tokio::task::spawn_blocking(move || command.output()).await??;
+    if !output.status.success() {
+        bail!(
+            "kubectl {arguments:?}: {}: {}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
 /// The target folder that this test or demo was built into.
 pub(crate) fn target() -> Result<PathBuf> {
     let program = std::env::current_exe().context("the running program")?;

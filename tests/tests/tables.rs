@@ -18,6 +18,11 @@ fn kinds() -> Result<()> {
 }
 
 #[test]
+fn fields() -> Result<()> {
+    check(env!("CARGO_BIN_EXE_generate-fields"))
+}
+
+#[test]
 fn merge_keys() -> Result<()> {
     check(env!("CARGO_BIN_EXE_generate-merge-keys"))
 }

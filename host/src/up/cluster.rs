@@ -85,6 +85,7 @@ impl Cluster {
                 self.emptiest.clear();
                 (self.counts.nodes, self.counts.ready) = (0, 0);
             }
+            Change::Listed => {}
             Change::There(object) => self.node_is(object),
             Change::Gone(object) => self.forget_node(object.name()),
         }
@@ -99,6 +100,7 @@ impl Cluster {
                     self.pod_leaves(&key);
                 }
             }
+            Change::Listed => {}
             Change::There(object) => self.pod_is(object),
             Change::Gone(object) => self.pod_leaves(&object.key()),
         }

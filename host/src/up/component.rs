@@ -52,7 +52,10 @@ impl Component {
             biased;
             changes = self.leases.next::<Lease>() => {
                 let now = Instant::now();
-                changes.into_iter().fold(self.held, |_, change| held_until(change, now))
+                changes.into_iter().fold(self.held, |held, change| match change {
+                    Change::Listed => held,
+                    change => held_until(change, now),
+                })
             }
             () = until(self.held) => None,
         };

@@ -15,6 +15,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::binder;
 use super::cluster::Counts;
+use super::garbage;
 use super::load::{Created, Load};
 use super::manifests;
 use super::namespaces;
@@ -65,6 +66,7 @@ pub(super) async fn run(
     let counting = binder::run(user.clone(), config.binder, told);
     let _counting = AbortOnDropHandle::new(tokio::spawn(counting));
     let _emptying = AbortOnDropHandle::new(tokio::spawn(namespaces::run(user.clone())));
+    let _collecting = AbortOnDropHandle::new(tokio::spawn(garbage::run(user.clone())));
     let nodes = config.nodes.iter().map(|shape| shape.count).sum();
     let load = Load {
         shapes: config.nodes,

@@ -1,5 +1,7 @@
 //! A watch that begins anew when it ends.
 
+use std::time::Duration;
+
 use http_body_util::BodyExt as _;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -8,11 +10,18 @@ use stagewright_apiserver::Body;
 
 use super::user::User;
 
+/// A kind that cannot be watched, since it is served no longer or not yet, is tried again after so long.
+const AGAIN: Duration = Duration::from_secs(1);
+/// Of an answer: there is no such kind.
+const NOT_FOUND: u16 = 404;
+
 /// What happened, in the order in which it did.
 #[derive(Debug)]
 pub(super) enum Change<T> {
     /// All that was known is to be forgotten: what there is follows.
     Anew,
+    /// All that there was at the beginning has been told.
+    Listed,
     /// It is there, and is this now.
     There(T),
     /// It is gone, and was this.
@@ -22,7 +31,7 @@ pub(super) enum Change<T> {
 /// The objects of a path, as they come and go.
 pub(super) struct Follow {
     user: User,
-    path: &'static str,
+    path: Box<str>,
     fields: String,
     body: Option<Body>,
 }
@@ -38,10 +47,10 @@ struct Event<'a> {
 // === impl Follow ===
 
 impl Follow {
-    pub(super) fn new(user: &User, path: &'static str, fields: &str) -> Self {
+    pub(super) fn new(user: &User, path: &str, fields: &str) -> Self {
         Self {
             user: user.clone(),
-            path,
+            path: path.into(),
             fields: fields.to_owned(),
             body: None,
         }
@@ -51,15 +60,17 @@ impl Follow {
     pub(super) async fn next<T: DeserializeOwned>(&mut self) -> Vec<Change<T>> {
         let body = match &mut self.body {
             Some(body) => body,
-            None => match self.user.watch(self.path, &self.fields) {
+            None => match self.user.watch(&self.path, &self.fields) {
                 Ok(body) => {
                     self.body = Some(body);
                     return vec![Change::Anew];
                 }
-                // A server in this process that has no such kind will have none later either.
                 Err(error) => {
-                    tracing::error!(path = self.path, %error, "cannot be watched");
-                    return std::future::pending().await;
+                    if error.code != NOT_FOUND {
+                        tracing::error!(path = &*self.path, %error, "cannot be watched");
+                    }
+                    tokio::time::sleep(AGAIN).await;
+                    return Vec::new();
                 }
             },
         };
@@ -77,7 +88,9 @@ impl Follow {
             match change(line) {
                 Ok(Some(change)) => changes.push(change),
                 Ok(None) => self.body = None,
-                Err(error) => tracing::warn!(path = self.path, %error, "an object is passed over"),
+                Err(error) => {
+                    tracing::warn!(path = &*self.path, %error, "an object is passed over")
+                }
             }
         }
         changes
@@ -89,6 +102,8 @@ fn change<T: DeserializeOwned>(line: &[u8]) -> serde_json::Result<Option<Change<
     let Event { kind, object } = serde_json::from_slice(line)?;
     Ok(match kind {
         "ADDED" | "MODIFIED" => Some(Change::There(serde_json::from_str(object.get())?)),
+        // The only one that comes: the others are not asked for.
+        "BOOKMARK" => Some(Change::Listed),
         "DELETED" => Some(Change::Gone(serde_json::from_str(object.get())?)),
         _ => None,
     })

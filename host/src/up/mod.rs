@@ -1,7 +1,7 @@
 //! `stagewright up`: an API server, the host and a load in one process.
 //!
 //! What is created and bound here is what a user with kubectl would: this room writes through the server's front door, and no object
-//! that it did not make itself, but for the node of a pod that waits for one and a namespace that is to go.
+//! that it did not make itself, but for what a control plane does: it binds pods, empties namespaces and collects garbage.
 
 mod binder;
 mod cluster;
@@ -9,6 +9,7 @@ mod component;
 mod engine;
 mod fit;
 mod follow;
+mod garbage;
 mod kubeconfig;
 mod load;
 mod manifests;

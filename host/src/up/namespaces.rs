@@ -42,6 +42,7 @@ fn take_in(going: &mut BTreeMap<String, Value>, change: Change<Value>) {
     };
     match change {
         Change::Anew => going.clear(),
+        Change::Listed => {}
         Change::There(namespace) if is_going(&namespace) => {
             going.insert(name(&namespace), namespace);
         }

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, WARNING};
 use http::{Method, Request};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use stagewright_apiserver::kinds::Resource;
 use stagewright_apiserver::{ApiServer, Body};
@@ -94,6 +95,40 @@ impl User {
             .map(drop)
     }
 
+    /// An object as it is; the namespace is empty for a kind without.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub(super) fn read<T: DeserializeOwned>(
+        &self,
+        kind: &Resource,
+        namespace: &str,
+        name: &str,
+    ) -> Result<T, Refused> {
+        let at = path(kind, some(namespace), Some(name));
+        let answer = self.ask(&Method::GET, &at, "application/json", Bytes::new())?;
+        serde_json::from_slice(&answer).map_err(|error| Refused {
+            code: 0,
+            message: error.to_string(),
+        })
+    }
+
+    /// Deletes an object; the namespace is empty for a kind without.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub(super) fn delete(
+        &self,
+        kind: &Resource,
+        namespace: &str,
+        name: &str,
+        options: &Value,
+    ) -> Result<(), Refused> {
+        let at = path(kind, some(namespace), Some(name));
+        self.send(&Method::DELETE, &at, "application/json", options)
+            .map(drop)
+    }
+
     /// Deletes all objects of a kind in a namespace, each in its own time.
     ///
     /// # Errors
@@ -147,6 +182,24 @@ impl User {
         kinds
     }
 
+    /// The kinds whose objects can have owners and be owners, in all their versions.
+    pub(super) fn collected_kinds(&self) -> Vec<std::sync::Arc<Resource>> {
+        let mut kinds = self.0.kinds();
+        kinds.retain(|kind| {
+            // There are many of them, they have no owners, and nobody is theirs.
+            *kind.kind != *"Event"
+                && ["delete", "list", "watch"]
+                    .iter()
+                    .all(|verb| kind.allows(verb))
+        });
+        kinds
+    }
+
+    /// The path of all objects of a kind.
+    pub(super) fn path_of_all(kind: &Resource) -> String {
+        path(kind, None, None)
+    }
+
     /// Watches what is at a path, from what is there now.
     ///
     /// # Errors
@@ -154,7 +207,7 @@ impl User {
     pub(super) fn watch(&self, path: &str, fields: &str) -> Result<Body, Refused> {
         // As long as a watch may be asked to last: 136 years.
         let uri = format!(
-            "{path}?watch=true&fieldSelector={fields}&timeoutSeconds={}",
+            "{path}?watch=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&fieldSelector={fields}&timeoutSeconds={}",
             u32::MAX
         );
         let request = Request::get(uri)
@@ -181,12 +234,23 @@ impl User {
         content_type: &str,
         body: &Value,
     ) -> Result<Value, Refused> {
+        let answer = self.ask(method, path, content_type, body.to_string().into())?;
+        Ok(serde_json::from_slice(&answer).unwrap_or_default())
+    }
+
+    fn ask(
+        &self,
+        method: &Method,
+        path: &str,
+        content_type: &str,
+        body: Bytes,
+    ) -> Result<Bytes, Refused> {
         let request = Request::builder()
             .method(method)
             .uri(path)
             .header(ACCEPT, "application/json")
             .header(CONTENT_TYPE, content_type)
-            .body(Bytes::from(body.to_string()))
+            .body(body)
             .map_err(|error| unsent(&error))?;
         let response = self.0.call(request);
         let code = response.status().as_u16();
@@ -198,7 +262,7 @@ impl User {
         if !(200..300).contains(&code) {
             return Err(refused(code, &body));
         }
-        Ok(serde_json::from_slice(&body).unwrap_or_default())
+        Ok(body)
     }
 }
 
@@ -223,6 +287,10 @@ fn namespace<'a>(kind: &Resource, object: &'a Value) -> Option<&'a str> {
         .pointer("/metadata/namespace")
         .and_then(Value::as_str);
     kind.namespaced.then(|| named.unwrap_or("default"))
+}
+
+fn some(namespace: &str) -> Option<&str> {
+    Some(namespace).filter(|namespace| !namespace.is_empty())
 }
 
 fn path(kind: &Resource, namespace: Option<&str>, name: Option<&str>) -> String {

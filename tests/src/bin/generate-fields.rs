@@ -16,6 +16,14 @@ const TABLE: &str = "host/apiserver/src/kinds/admit/fields.json";
 /// The kinds to look for, below the workspace.
 const KINDS: &str = "host/apiserver/src/kinds/builtin.json";
 
+/// What goes with requests beside objects, the same in all groups.
+const BESIDE: [(&str, &str); 4] = [
+    ("Binding", "core/v1.Binding"),
+    ("DeleteOptions", "meta/v1.DeleteOptions"),
+    ("Eviction", "policy/v1.Eviction"),
+    ("Scale", "autoscaling/v1.Scale"),
+];
+
 /// Types that read and write themselves. The server knows them by these names.
 const OPAQUE: [&str; 14] = [
     "apiextensions/v1.JSON",
@@ -41,7 +49,8 @@ fn main() -> Result<()> {
     let (version, _) = module::kubernetes(workspace)?;
     let mut source = Source::new(workspace)?;
     let text = std::fs::read_to_string(workspace.join(KINDS)).context(KINDS)?;
-    let kinds = source.kinds(&serde_json::from_str(&text)?)?;
+    let mut kinds = source.kinds(&serde_json::from_str(&text)?)?;
+    kinds.extend(BESIDE.map(|(kind, of)| (kind.to_owned(), of.to_owned())));
     let types = source.reached(kinds.values().cloned().collect())?;
     let generated = render(&version, &kinds, &types)?;
     module::write(workspace, TABLE, &generated, "generate-fields")
@@ -62,6 +71,8 @@ struct Field {
     omitted: Omitted,
     /// The embedded struct that has it, as Go's errors name it; empty if it is the struct's own.
     embedded: String,
+    /// Its number in protobuf; behind that of the embedded struct, which is a message of its own there. Empty if it is not sent.
+    number: String,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -185,6 +196,10 @@ impl Source {
                 let name = field.of.rsplit('.').next().unwrap_or_default();
                 for mut inner in self.flat(&field.of)? {
                     // Kind and version are read before the rest.
+                    inner.number = match (&*field.number, &*inner.number) {
+                        ("", _) | (_, "") => String::new(),
+                        (outer, number) => format!("{outer}.{number}"),
+                    };
                     if name != "TypeMeta" {
                         let dot = if inner.embedded.is_empty() { "" } else { "." };
                         inner.embedded = format!("{name}{dot}{}", inner.embedded);
@@ -265,6 +280,8 @@ impl<'a> File<'a> {
         if declared.starts_with("//") {
             return None;
         }
+        let number = tag.split("protobuf:\"").nth(1);
+        let number = number.and_then(|tag| tag.split(',').nth(1));
         let tag = tag.split("json:\"").nth(1)?.split('"').next()?;
         let mut options = tag.split(',');
         let name = options.next()?.to_owned();
@@ -282,6 +299,7 @@ impl<'a> File<'a> {
             of: self.resolve(of),
             omitted,
             embedded: String::new(),
+            number: number.unwrap_or_default().to_owned(),
         })
     }
 
@@ -311,7 +329,7 @@ impl<'a> File<'a> {
 
 /// One line a kind and one a type, so that a change of version reads as a small difference. A field's type is followed by `?` if
 /// the field is left out when it is empty in Go's sense (omitempty), by `!` if when it is zero (omitzero), and by `@` and the name of
-/// the embedded struct that it comes from.
+/// the embedded struct that it comes from. Behind `#` is its number in protobuf.
 fn render(
     version: &str,
     kinds: &BTreeMap<String, String>,
@@ -335,7 +353,11 @@ fn render(
                     Omitted::Zero => "!",
                 };
                 let at = if field.embedded.is_empty() { "" } else { "@" };
-                let text = format!("{}{mark}{at}{}", field.of, field.embedded);
+                let hash = if field.number.is_empty() { "" } else { "#" };
+                let text = format!(
+                    "{}{mark}{at}{}{hash}{}",
+                    field.of, field.embedded, field.number
+                );
                 (field.name.clone(), json!(text))
             })
             .collect(),

@@ -8,6 +8,7 @@
     reason = "a test plays the users whose writes no guard admits"
 )]
 
+mod garbage;
 mod support;
 
 use anyhow::{Context as _, Result};

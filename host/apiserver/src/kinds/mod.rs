@@ -18,7 +18,7 @@ use serde_json::Value;
 use stagewright_core::object::Kind;
 use stagewright_core::time::Time;
 
-pub use self::admit::admit;
+pub use self::admit::{ProtobufError, admit, from_protobuf};
 pub use self::catalog::Catalog;
 pub use self::convert::convert;
 pub use self::custom::Definition;

@@ -6,12 +6,18 @@ use http::header::{ACCEPT, CONTENT_TYPE};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde_json::Value;
 
+use crate::kinds::{self, ProtobufError};
 use crate::status::Status;
 
 /// The longest body, as the real server has it.
 const MAX_BODY: usize = 3 << 20;
 /// What answers are written in.
 const SPOKEN: &str = "application/json, application/yaml";
+
+/// What Go's clients send built-in kinds in.
+const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
+/// What bodies are read in.
+const READ: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
 
 /// What is made of objects before they are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +103,11 @@ pub(crate) fn decode(headers: &HeaderMap, body: &[u8], what: &str) -> Result<Val
     match content_type(headers) {
         "" | "application/json" => parse(body, false, what),
         "application/yaml" => parse(body, true, what),
-        _ => Err(Status::unsupported_media_type(SPOKEN)),
+        PROTOBUF => kinds::from_protobuf(body).map_err(|error| match error {
+            ProtobufError::Unknown(_) => Status::unsupported_media_type(SPOKEN),
+            ProtobufError::Broken(_) => unrecognized(what, &error),
+        }),
+        _ => Err(Status::unsupported_media_type(READ)),
     }
 }
 
@@ -111,11 +121,13 @@ pub(crate) fn parse(body: &[u8], yaml: bool, what: &str) -> Result<Value, Status
     } else {
         serde_json::from_slice(body).map_err(|error| error.to_string())
     };
-    parsed.map_err(|error| {
-        Status::bad_request(format!(
-            "the object provided is unrecognized (must be of type {what}): {error}"
-        ))
-    })
+    parsed.map_err(|error| unrecognized(what, &error))
+}
+
+fn unrecognized(what: &str, error: &dyn std::fmt::Display) -> Status {
+    Status::bad_request(format!(
+        "the object provided is unrecognized (must be of type {what}): {error}"
+    ))
 }
 
 /// All of a body, if it is not too long.

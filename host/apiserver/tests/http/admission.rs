@@ -8,9 +8,12 @@
     reason = "helpers of tests, which may fail loudly"
 )]
 
-use serde_json::{Map, Value, json};
+mod compare;
+
+use serde_json::{Value, json};
 
 use crate::support::*;
+use compare::{Case, apart, refusal, warning, without_uids};
 
 /// Where this server answers otherwise, and why that is accepted.
 const OTHERWISE: [(&str, &str); 3] = [
@@ -29,32 +32,14 @@ const LEFT_OUT: [&str; 3] = [
     "node.kubernetes.io/not-ready",
 ];
 
-/// A request with the real server's answer.
-#[derive(serde::Deserialize)]
-struct Case {
-    name: String,
-    method: String,
-    path: String,
-    #[serde(rename = "type")]
-    kind: String,
-    body: Value,
-    code: u16,
-    #[serde(default)]
-    warnings: Vec<String>,
-    answer: Value,
-    /// The message has what differs from server to server: a made name, how two objects differ, or an object as Go's internal types
-    /// show it.
-    #[serde(default)]
-    loose: bool,
-}
-
 #[test]
 fn answers_are_those_of_the_real_server() {
     let cases: Vec<Case> = serde_json::from_str(include_str!("admission.json")).unwrap();
     let server = Server::new();
     let mut wrong = Vec::new();
     for case in &cases {
-        let response = server.send(&case.method, &case.path, &case.kind, &case.body);
+        let body: Value = serde_json::from_str(case.body.get()).unwrap();
+        let response = server.send(&case.method, &case.path, &case.kind, &body);
         let code = response.status().as_u16();
         let headers = response.headers().get_all("warning");
         let warnings: Vec<String> = headers
@@ -81,13 +66,6 @@ fn answers_are_those_of_the_real_server() {
     );
 }
 
-/// The text of a `Warning:` header.
-fn warning(header: &str) -> String {
-    let text = header.split_once('"').map_or("", |(_, text)| text);
-    let text = text.strip_suffix('"').unwrap_or(text);
-    text.replace("\\\"", "\"")
-}
-
 /// What is compared of an answer.
 fn comparable(code: u16, answer: &Value, warnings: &[String], loose: bool) -> Value {
     let answer = steady(answer);
@@ -96,32 +74,7 @@ fn comparable(code: u16, answer: &Value, warnings: &[String], loose: bool) -> Va
     if code < 400 {
         return json!({"code": code, "warnings": warnings, "object": answer});
     }
-    let mut causes: Vec<Value> = Vec::new();
-    let told = answer.pointer("/details/causes").and_then(Value::as_array);
-    for cause in told.into_iter().flatten() {
-        let mut cause = cause.clone();
-        if loose {
-            cause.as_object_mut().unwrap().remove("message");
-        }
-        // Some rules are checked twice there, and say the same twice.
-        if !causes.contains(&cause) {
-            causes.push(cause);
-        }
-    }
-    causes.sort_by_key(Value::to_string);
-    let message = if causes.len() > 1 || loose {
-        Value::Null
-    } else {
-        answer["message"].clone()
-    };
-    json!({
-        "code": code,
-        "reason": answer["reason"],
-        "message": message,
-        "kind": answer["details"]["kind"],
-        "group": answer["details"]["group"],
-        "causes": causes,
-    })
+    refusal(code, &answer, loose)
 }
 
 /// The same without what no two servers have in common, and without what is left out here.
@@ -162,56 +115,5 @@ fn without_times(text: &str) -> String {
         "TIME".to_owned()
     } else {
         text.to_owned()
-    }
-}
-
-fn without_uids(text: &str) -> String {
-    const LENGTH: usize = 36;
-    let is_uid = |part: &&str| {
-        part.chars().enumerate().all(|(index, letter)| match index {
-            8 | 13 | 18 | 23 => letter == '-',
-            _ => letter.is_ascii_hexdigit(),
-        })
-    };
-    let mut rest = text;
-    let mut made = String::new();
-    while let Some(letter) = rest.chars().next() {
-        let (word, length) = match rest.get(..LENGTH).filter(is_uid) {
-            Some(_) => ("UID".to_owned(), LENGTH),
-            None => (letter.to_string(), letter.len_utf8()),
-        };
-        made.push_str(&word);
-        rest = &rest[length..];
-    }
-    made
-}
-
-/// Where two answers differ, for people.
-fn apart(place: &str, wanted: &Value, found: &Value) -> String {
-    match (wanted, found) {
-        _ if wanted == found => String::new(),
-        (Value::Object(one), Value::Object(other)) => {
-            let keys: std::collections::BTreeSet<&String> =
-                one.keys().chain(other.keys()).collect();
-            let side = |map: &Map<String, Value>, key: &String| {
-                map.get(key).cloned().unwrap_or_else(|| json!("(absent)"))
-            };
-            keys.into_iter()
-                .map(|key| {
-                    apart(
-                        &format!("{place}/{key}"),
-                        &side(one, key),
-                        &side(other, key),
-                    )
-                })
-                .collect()
-        }
-        (Value::Array(one), Value::Array(other)) if one.len() == other.len() => one
-            .iter()
-            .zip(other)
-            .enumerate()
-            .map(|(index, (one, other))| apart(&format!("{place}/{index}"), one, other))
-            .collect(),
-        _ => format!("\n    {place}\n      there {wanted}\n      here  {found}"),
     }
 }

@@ -201,7 +201,7 @@ fn whole(value: &Value) -> Option<i64> {
 }
 
 /// Whether Go's value would be zero, or a map or list without elements, which the store does not tell from it.
-fn is_zero(sort: &Sort, value: &Value) -> bool {
+pub(super) fn is_zero(sort: &Sort, value: &Value) -> bool {
     match (sort, value) {
         (Sort::Quantity | Sort::IntOrString, _) => false,
         (_, Value::Null | Value::Bool(false)) => true,

@@ -30,6 +30,7 @@
 mod decode;
 mod defaults;
 mod look;
+mod protobuf;
 mod quantity;
 mod schema;
 mod strategy;
@@ -39,6 +40,7 @@ mod validate;
 
 use serde_json::Value;
 
+pub use self::protobuf::{ProtobufError, from_protobuf};
 use self::schema::{Schema, Struct};
 use super::{AdmitContext, FieldValidation, Operation, Resource, Warning};
 use crate::status::Status;

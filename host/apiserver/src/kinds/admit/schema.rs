@@ -31,8 +31,22 @@ pub(super) struct Struct {
     pub(super) name: Box<str>,
     /// By their names in JSON.
     pub(super) fields: BTreeMap<Box<str>, Field>,
+    /// By their numbers in protobuf.
+    pub(super) numbers: Numbers,
     /// What fills in defaults that depend on more than one field.
     pub(super) hook: Option<Hook>,
+}
+
+/// What the numbers of a message in protobuf stand for.
+pub(super) type Numbers = BTreeMap<u32, Numbered>;
+
+/// What one of them stands for.
+#[derive(Debug)]
+pub(super) enum Numbered {
+    /// A field, by its name in JSON.
+    Field(Box<str>),
+    /// A message of its own, whose fields are the struct's in JSON.
+    Inline(Numbers),
 }
 
 /// A field of a struct.
@@ -120,10 +134,13 @@ impl Schema {
             let Declaration::Struct(fields) = declaration else {
                 continue;
             };
+            let mut numbers = Numbers::new();
             let fields = fields.iter().map(|(field, text)| {
+                let (text, place) = text.split_once('#').unwrap_or((text, ""));
+                number(&mut numbers, place, field);
                 let (text, embedded) = match text.split_once('@') {
                     Some((text, embedded)) => (text, Some(embedded.into())),
-                    None => (&**text, None),
+                    None => (text, None),
                 };
                 let (of, omitted) = split_mark(text);
                 let field_of = Field {
@@ -137,6 +154,7 @@ impl Schema {
             structs.push(Struct {
                 name: name.rsplit('.').next().unwrap_or_default().into(),
                 fields: fields.collect(),
+                numbers,
                 hook: defaults::hook(name),
             });
         }
@@ -156,9 +174,38 @@ impl Schema {
         self.structs.get(*place)
     }
 
+    /// The struct of what goes with requests, whatever the group: `DeleteOptions`, `Scale`.
+    pub(super) fn kind_of_any(&self, kind: &str) -> Option<&Struct> {
+        self.structs.get(*self.kinds.get(kind)?)
+    }
+
     /// The struct at that place; all places in shapes are those of structs.
     pub(super) fn at(&self, place: usize) -> Option<&Struct> {
         self.structs.get(place)
+    }
+}
+
+/// Notes a field at its number; `2.1` is number 1 in the message that has number 2.
+fn number(numbers: &mut Numbers, place: &str, field: &str) {
+    let (first, rest) = match place.split_once('.') {
+        Some((first, rest)) => (first, Some(rest)),
+        None => (place, None),
+    };
+    let Ok(first) = first.parse() else {
+        return;
+    };
+    match rest {
+        None => {
+            numbers.insert(first, Numbered::Field(field.into()));
+        }
+        Some(rest) => {
+            let inline = numbers
+                .entry(first)
+                .or_insert_with(|| Numbered::Inline(Numbers::new()));
+            if let Numbered::Inline(inner) = inline {
+                number(inner, rest, field);
+            }
+        }
     }
 }
 

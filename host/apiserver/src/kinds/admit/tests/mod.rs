@@ -1,6 +1,7 @@
 //! What the recorded answers of the real server (`tests/http/admission.json`) do not show by themselves.
 
 mod decoding;
+mod protobuf;
 mod tables;
 mod writing;
 

@@ -1,0 +1,132 @@
+//! `stagewright up --server-only` as a child process, and real programs that take it for a cluster.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use tempfile::TempDir;
+
+use crate::controlplane::free_port;
+use crate::process::Process;
+use crate::programs::{self, Program, program};
+
+/// How long a start may take. A good one takes a second; the machine may be busy.
+const LIMIT: Duration = Duration::from_secs(60);
+/// How often a start is looked for, since nothing announces it.
+const POLL: Duration = Duration::from_millis(20);
+
+/// The server, and the programs beside it. Fields are dropped in this order, so clients stop before their server.
+#[derive(Debug)]
+pub struct Boxed {
+    clients: Vec<Process>,
+    server: Process,
+    folder: TempDir,
+}
+
+impl Boxed {
+    /// Starts the server alone, on a free port, and waits until it serves.
+    ///
+    /// # Errors
+    /// If it cannot be built, or ends; the error shows the end of its log.
+    pub async fn start() -> Result<Self> {
+        let stagewright = tokio::task::spawn_blocking(programs::stagewright).await??;
+        let folder = tempfile::tempdir()?;
+        let kubeconfig = kubeconfig(folder.path());
+        let arguments = [
+            "up".into(),
+            "--server-only".into(),
+            format!("--kubeconfig={}", kubeconfig.display()),
+        ];
+        let log = folder.path().join("server.log");
+        let server = Process::start("the API server", &stagewright, &arguments, &[], &log)?;
+        let boxed = Self {
+            clients: Vec::new(),
+            server,
+            folder,
+        };
+        // It is written when the port is listened on.
+        let mut ticks = tokio::time::interval(POLL);
+        let served = async {
+            while !kubeconfig.exists() {
+                ticks.tick().await;
+                boxed.server.check()?;
+            }
+            Ok(())
+        };
+        let late = || format!("no server within {LIMIT:?}:\n{}", boxed.server.tail());
+        let served = tokio::time::timeout(LIMIT, served).await;
+        served.with_context(late)?.map(|()| boxed)
+    }
+
+    /// Starts the host on all nodes, as a client like any other.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub async fn attach_host(&mut self) -> Result<()> {
+        let stagewright = tokio::task::spawn_blocking(programs::stagewright).await??;
+        let address = format!("--server-address=127.0.0.1:{}", free_port()?);
+        self.attach(
+            "host",
+            &stagewright,
+            &["run", "--manage-all-nodes", &address],
+        )
+    }
+
+    /// Starts kube-controller-manager and kube-scheduler as they are: they elect leaders, and write in protobuf.
+    ///
+    /// # Errors
+    /// If they cannot be built or started.
+    pub async fn attach_control_plane(&mut self) -> Result<()> {
+        for which in [Program::ControllerManager, Program::Scheduler] {
+            let program = tokio::task::spawn_blocking(move || program(which)).await??;
+            // The default rates are meant to spare a shared server; here they would only make tests slow.
+            let arguments = [
+                "--secure-port=0",
+                "--kube-api-qps=1000",
+                "--kube-api-burst=2000",
+            ];
+            self.attach(which.name(), &program, &arguments)?;
+        }
+        Ok(())
+    }
+
+    fn attach(&mut self, name: &str, program: &Path, arguments: &[&str]) -> Result<()> {
+        let folder = self.folder.path();
+        let kubeconfig = format!("--kubeconfig={}", kubeconfig(folder).display());
+        let mut all = arguments.to_vec();
+        all.push(&kubeconfig);
+        let log = folder.join(format!("{name}.log"));
+        self.clients
+            .push(Process::start(name, program, &all, &[], &log)?);
+        Ok(())
+    }
+
+    /// Runs kubectl and answers what it prints.
+    ///
+    /// # Errors
+    /// If it ends with another code than 0; the error has what it said, and the end of each program's log.
+    pub async fn kubectl(&self, arguments: &[&str]) -> Result<String> {
+        let done = programs::kubectl(&kubeconfig(self.folder.path()), arguments).await;
+        let logs = || {
+            let logs = self.clients.iter().map(Process::tail);
+            logs.collect::<Vec<_>>().join("\n\n")
+        };
+        self.clients.iter().try_for_each(Process::check)?;
+        done.with_context(logs)
+    }
+
+    /// Writes a manifest and applies it with kubectl.
+    ///
+    /// # Errors
+    /// As [`Boxed::kubectl`].
+    pub async fn apply(&self, manifest: &str) -> Result<String> {
+        let file = self.folder.path().join("manifest.yaml");
+        std::fs::write(&file, manifest)?;
+        let file = file.to_str().context("a path in UTF-8")?;
+        self.kubectl(&["apply", "-f", file]).await
+    }
+}
+
+fn kubeconfig(folder: &Path) -> PathBuf {
+    folder.join("kubeconfig")
+}
