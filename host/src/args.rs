@@ -20,7 +20,7 @@ use clap::{
     ValueEnum,
 };
 
-pub use config::{HostConfig, PluginConfig, RunConfig, TlsFiles};
+pub use config::{HostConfig, PluginConfig, RunConfig};
 pub use kwok::{Dialect, KwokArgs};
 pub(crate) use settings::read as read_settings;
 pub use shape::Shape;

@@ -17,5 +17,6 @@ pub mod logging;
 pub mod observe;
 pub mod plugin;
 pub mod run;
+pub mod tls;
 pub mod up;
 pub mod watch;

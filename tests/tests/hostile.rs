@@ -117,7 +117,7 @@ fn a_configure_that_breaks_is_no_plugin() {
         ("configure-huge", "InvalidDescription", "bytes"),
         ("configure-requires", "RequiresUnknown", "telepathy"),
         ("configure-order", "InvalidDescription", "order"),
-        ("configure-fan-out", "InvalidDescription", "relations"),
+        ("configure-fan-out", "ConfigureTrap", "bytes"),
         ("configure-fan-in", "InvalidDescription", "1000000"),
     ] {
         let error = load(&json!({"behave": behave})).expect_err(behave);

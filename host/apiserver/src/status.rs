@@ -374,16 +374,6 @@ impl Status {
             .retry_after(retry_after_seconds)
     }
 
-    /// The body is too long.
-    #[must_use]
-    pub fn too_large(limit: usize) -> Self {
-        Self::failure(
-            413,
-            "RequestEntityTooLarge",
-            format!("Request entity too large: limit is {limit}"),
-        )
-    }
-
     /// A defect of the server.
     #[must_use]
     pub fn internal(message: &str) -> Self {

@@ -18,7 +18,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{ServerConfig, crypto};
 use tokio_rustls::server::TlsStream;
 
-use crate::args::TlsFiles;
+use crate::tls::TlsFiles;
 
 /// The first byte of a TLS connection (RFC 8446, 5.1: a handshake record). No method of HTTP begins with it.
 const HANDSHAKE: u8 = 0x16;

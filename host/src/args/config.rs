@@ -15,6 +15,7 @@ use super::{
     UsageError, file, selection, settings,
 };
 use crate::kwok;
+use crate::tls::TlsFiles;
 
 /// What `stagewright run` does.
 #[derive(Debug, Clone)]
@@ -33,15 +34,6 @@ pub struct RunConfig {
     pub tls: Option<TlsFiles>,
     /// Flags of KWOK's that were given and do nothing yet.
     pub unserved: Vec<&'static str>,
-}
-
-/// A certificate and its key, in PEM.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TlsFiles {
-    /// The certificate, and those that signed it.
-    pub certificate: PathBuf,
-    /// Its key.
-    pub key: PathBuf,
 }
 
 /// Which plugins there are.

@@ -8,9 +8,6 @@ use stagewright_tests::sample::{context, pod};
 
 use super::{shipped, stages_of};
 
-/// What a stage that does not match may cost, in fuel.
-const MISS: u64 = 30_000;
-
 /// Ten fuel are about a nanosecond.
 const MILLISECOND: u64 = 10_000_000;
 

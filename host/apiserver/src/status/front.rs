@@ -3,6 +3,16 @@
 use super::{Details, Status};
 
 impl Status {
+    /// The body is too long.
+    #[must_use]
+    pub fn too_large(limit: usize) -> Self {
+        Self::failure(
+            413,
+            "RequestEntityTooLarge",
+            format!("Request entity too large: limit is {limit}"),
+        )
+    }
+
     /// Nobody may ask so.
     #[must_use]
     pub fn not_allowed(why: impl Into<String>) -> Self {

@@ -26,6 +26,7 @@
 //! ```
 
 mod declared;
+mod event;
 mod tree;
 
 use std::collections::BTreeMap;
@@ -435,22 +436,6 @@ impl Apply {
 fn read(text: &Result<String, String>) -> Result<Value, String> {
     let text = text.as_ref().map_err(Clone::clone)?;
     serde_json::from_str(text).map_err(|error| error.to_string())
-}
-
-// === impl Event ===
-
-impl Event {
-    /// The Event's reason, for tests.
-    #[must_use]
-    pub fn reason(&self) -> &str {
-        &self.reason
-    }
-
-    /// The Event's message, for tests.
-    #[must_use]
-    pub fn message(&self) -> &str {
-        &self.message
-    }
 }
 
 #[cfg(test)]
