@@ -1,4 +1,5 @@
 //! Whatever goes wrong between the host and the API server, or under either: every object arrives, once, and forward.
+#![allow(clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

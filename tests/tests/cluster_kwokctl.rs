@@ -1,5 +1,6 @@
 //! kwokctl with our binary in kwok's place: everything that it does with a cluster of its binary runtime, with the components built
 //! here, so that nothing is downloaded.
+#![allow(clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::fs;
 use std::os::unix::fs::symlink;

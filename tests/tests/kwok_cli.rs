@@ -120,7 +120,7 @@ impl Running {
             };
             let line: Value = serde_json::from_str(&line).with_context(|| line.clone())?;
             self.seen.push(line.clone());
-            if line["message"] == message {
+            if line.get("message").is_some_and(|told| told == message) {
                 return Ok(line);
             }
         }

@@ -1,8 +1,4 @@
 //! How pods end: by themselves, by deletion, by eviction, by their deadline.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "a test plays the users whose writes no guard admits"
-)]
 
 use std::time::Duration;
 

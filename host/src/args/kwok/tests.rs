@@ -1,7 +1,8 @@
 use stagewright_core::claims::Selection;
 
-use super::super::{RunConfig, TlsFiles};
+use super::super::RunConfig;
 use super::*;
+use crate::tls::TlsFiles;
 
 /// A folder with KWOK's own file, and another.
 struct Files {

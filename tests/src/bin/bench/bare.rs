@@ -1,5 +1,9 @@
 //! The least that any controller of pods spends: one watch, and for each pod one patch that was known before. It decides nothing, checks
 //! nothing and remembers nothing, over the same client as ours. A process of its own, so that its CPU can be told.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "it is what a client without our room for requests spends"
+)]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -18,8 +22,11 @@ use stagewright_tests::scenario::{name, uid};
 /// Tells the program, started again by itself, that it is the bare client of the cluster of this kubeconfig.
 pub const KUBECONFIG: &str = "STAGEWRIGHT_BARE_KUBECONFIG";
 
-/// What is watched, and what is written of each: the path of its kind, and its status.
-const KINDS: [(&str, fn(&Value) -> Value); 2] = [
+/// What is written of an object.
+type Status = fn(&Value) -> Value;
+
+/// What is watched, and what is written of each.
+const KINDS: [(&str, Status); 2] = [
     ("/api/v1/nodes", |_| node_status()),
     ("/api/v1/pods", |pod| pod_status(pod)),
 ];
@@ -71,7 +78,7 @@ async fn client(kubeconfig: &Path) -> Result<Client> {
     Ok(Client::try_from(config)?)
 }
 
-async fn follow(client: Client, path: &'static str, status: fn(&Value) -> Value) -> Result<()> {
+async fn follow(client: Client, path: &'static str, status: Status) -> Result<()> {
     let watch = Request::get(format!("{path}?watch=true&timeoutSeconds=36000")).body(Vec::new())?;
     let mut lines = client.request_stream(watch).await?.lines();
     while let Some(line) = lines.next().await {
@@ -90,7 +97,7 @@ fn answer(
     event: &Value,
     object: &Value,
     path: &str,
-    status: fn(&Value) -> Value,
+    status: Status,
 ) -> Result<Option<Request<Vec<u8>>>> {
     let namespace = object
         .pointer("/metadata/namespace")
