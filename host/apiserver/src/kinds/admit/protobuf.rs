@@ -18,8 +18,8 @@ use super::schema::{Numbered, Numbers, Schema, Shape, Sort, Struct};
 const MAGIC: &[u8] = b"k8s\0";
 /// Messages inside of each other. No kind has so many, but for schemas in schemas.
 const DEPTH: usize = 100;
-/// Microseconds of a second.
-const MICROS: i64 = 1_000_000;
+/// Milliseconds of a second.
+const MILLIS: i64 = 1_000;
 
 /// Why a body was not read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -187,8 +187,10 @@ fn value(shape: &Shape, wire: Wire<'_>, depth: usize) -> Result<Value, ProtobufE
         },
         Sort::Text => json!(wire.text()?),
         Sort::Bytes => json!(STANDARD.encode(wire.bytes()?)),
-        Sort::Time => time(wire.bytes()?)?.map_or(Value::Null, |time| json!(time.to_seconds())),
-        Sort::MicroTime => time(wire.bytes()?)?.map_or(Value::Null, |time| json!(time.to_micros())),
+        Sort::Time => {
+            time(wire.bytes()?)?.map_or(Value::Null, |(time, _)| json!(time.to_seconds()))
+        }
+        Sort::MicroTime => time(wire.bytes()?)?.map_or(Value::Null, micro_time),
         Sort::Quantity => json!(only(wire.bytes()?, "0", Wire::text)?),
         Sort::IntOrString => int_or_string(wire.bytes()?)?,
         Sort::Any if ["v1.JSON", "v1.FieldsV1", "runtime.RawExtension"].contains(&&*shape.go) => {
@@ -235,8 +237,8 @@ fn only<'a, T>(
     Ok(found)
 }
 
-/// Seconds and nanoseconds; no time if there are none.
-fn time(bytes: &[u8]) -> Result<Option<Time>, ProtobufError> {
+/// Seconds and nanoseconds; no time if there are none. Answers the second, and the microseconds in it.
+fn time(bytes: &[u8]) -> Result<Option<(Time, u32)>, ProtobufError> {
     if bytes.is_empty() {
         return Ok(None);
     }
@@ -249,11 +251,16 @@ fn time(bytes: &[u8]) -> Result<Option<Time>, ProtobufError> {
             _ => {}
         }
     }
-    let micros = seconds
-        .checked_mul(MICROS)
-        .and_then(|micros| micros.checked_add(nanos / 1_000));
-    let micros = micros.ok_or(ProtobufError::Broken("a time is out of range"))?;
-    Ok(Some(Time(micros)))
+    let millis = seconds.checked_mul(MILLIS);
+    let millis = millis.ok_or(ProtobufError::Broken("a time is out of range"))?;
+    let micros = u32::try_from(nanos / 1_000).unwrap_or(0);
+    Ok(Some((Time(millis), micros)))
+}
+
+/// `metav1.MicroTime`.
+fn micro_time((seconds, micros): (Time, u32)) -> Value {
+    let text = seconds.to_seconds();
+    json!(format!("{}.{micros:06}Z", text.trim_end_matches('Z')))
 }
 
 fn int_or_string(bytes: &[u8]) -> Result<Value, ProtobufError> {
