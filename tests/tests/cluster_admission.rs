@@ -24,8 +24,9 @@ use kube::Client;
 use kube::client::Body;
 use serde_json::{Value, json};
 use stagewright_tests::controlplane::{ControlPlane, Options};
+use stagewright_tests::recorded::replay::{apart, warnings};
 
-use compare::{Case, apart, refusal, warning, without_uids};
+use compare::{Case, refusal, without_uids};
 
 #[tokio::test]
 async fn the_corpus_is_what_a_real_server_answers() -> Result<()> {
@@ -77,9 +78,7 @@ async fn ask(client: &Client, case: &Case, begun: Timestamp) -> Result<Case> {
         .header("accept", "application/json")
         .body(Body::from(body))?;
     let response = client.send(request).await?;
-    let headers = response.headers().get_all("warning").iter();
-    let warnings = headers.map(|header| Ok(warning(header.to_str()?)));
-    let warnings = warnings.collect::<Result<_>>()?;
+    let warnings = warnings(response.headers());
     let code = response.status().as_u16();
     let bytes = response.into_body().collect_bytes().await?;
     Ok(Case {

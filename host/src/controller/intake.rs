@@ -11,7 +11,7 @@ use stagewright_core::claims::NodeChange;
 use stagewright_core::due;
 use stagewright_core::json;
 use stagewright_core::json::At as _;
-use stagewright_core::object::{Key, Kind, Snapshot, Uid};
+use stagewright_core::object::{Key, Kind, ResourceVersion, Snapshot, Uid};
 use stagewright_core::order::Order;
 use stagewright_core::schedule::{Candidate, Observed, Sight};
 use stagewright_core::time::Time;
@@ -68,12 +68,8 @@ impl Shared {
     /// A version of an object that a write or a read was answered with. An object that the watch said farewell to meanwhile stays
     /// forgotten.
     pub(super) fn take_in_answer(&self, snapshot: &Snapshot) {
-        let is_known = {
-            let brain = self.brain.lock();
-            let known = brain.schedule.known(snapshot.key());
-            known.is_some_and(|(uid, _)| uid == snapshot.uid())
-        };
-        if is_known {
+        let followed = self.followed(snapshot.key());
+        if followed.is_some_and(|(uid, _)| uid == *snapshot.uid()) {
             self.take_in(snapshot);
         }
     }
@@ -94,7 +90,8 @@ impl Shared {
         }
         // Cutting is the expensive part, and needs nothing that is shared. Of a version that is known, which each answer to a write
         // makes of the event that follows it, nothing is taken.
-        let candidates = if self.is_stale(snapshot) {
+        let known = self.followed(snapshot.key());
+        let candidates = if known.is_some_and(|(_, version)| snapshot.version() <= version) {
             Vec::new()
         } else {
             self.candidates(followed, snapshot, now)
@@ -122,10 +119,11 @@ impl Shared {
         self.ring(&mut brain);
     }
 
-    fn is_stale(&self, snapshot: &Snapshot) -> bool {
+    /// Which object is followed under the key, and the newest version of it.
+    fn followed(&self, key: &Key) -> Option<(Uid, ResourceVersion)> {
         let brain = self.brain.lock();
-        let known = brain.schedule.known(snapshot.key());
-        known.is_some_and(|(_, version)| snapshot.version() <= version)
+        let (uid, version) = brain.schedule.known(key)?;
+        Some((uid.clone(), version))
     }
 
     /// The plugins that may have the object, each with its cut of it.

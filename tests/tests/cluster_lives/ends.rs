@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use stagewright_tests::scenario::{self, SOON, Scene, is_true, name, phase, text, uid};
 
 use super::support::{
-    alone, ask, ever, exit_code, nodes, number, pod, runs, says, status, until, view,
+    alone, any, ask, ever, exit_code, nodes, number, pod, runs, says, status, until, view,
 };
 
 /// A pod with a finalizer: its container ends within the grace period, the pod is terminal before it goes (`canBeDeleted` in
@@ -109,13 +109,7 @@ pub async fn evictions_respect_budgets_and_leave_their_mark(scene: Scene) -> Res
         number(budget, "/status/currentHealthy") == 2
     })
     .await?;
-    let evicted = pods
-        .now()
-        .objects
-        .values()
-        .next()
-        .map(|pod| Value::clone(pod))
-        .context("a pod")?;
+    let evicted = any(&pods)?;
     let api: Api<Pod> = Api::namespaced(scene.client.clone(), &scene.name);
     // The client tries again as the server tells it to, and that is for as long as the budget holds.
     let parameters = EvictParams::default();
@@ -186,13 +180,7 @@ pub async fn the_kubelets_evictions_fail_pods_that_are_replaced(scene: Scene) ->
         known.all(1, |pod| is_true(pod, "Ready"))
     })
     .await?;
-    let first = pods
-        .now()
-        .objects
-        .values()
-        .next()
-        .map(|pod| Value::clone(pod))
-        .context("a pod")?;
+    let first = any(&pods)?;
     scenario::merge(
         &scene.client,
         &first,

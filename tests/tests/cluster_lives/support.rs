@@ -21,6 +21,13 @@ pub fn node(scene: &Scene, name: &str) -> Value {
     node
 }
 
+/// One of the pods that are there.
+pub fn any(pods: &View) -> Result<Value> {
+    let known = pods.now();
+    let first = known.objects.values().next().context("a pod")?;
+    Ok(Value::clone(first))
+}
+
 /// That many nodes of the scene, `SCENE-0` and so on, all Ready.
 pub async fn nodes(scene: &Scene, count: usize) -> Result<Vec<Value>> {
     let names: Vec<String> = (0..count)

@@ -7,6 +7,7 @@ mod catalog;
 mod convert;
 pub(crate) mod custom;
 mod discovery;
+mod member;
 mod openapi;
 mod select;
 mod table;

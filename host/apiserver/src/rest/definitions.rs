@@ -43,7 +43,7 @@ impl Shared {
     fn accept(&self, resource: &Resource, key: &str) {
         loop {
             let (entry, others) = self.read(|store| {
-                let others = entries(store)
+                let others = entries(store, COLLECTION)
                     .into_iter()
                     .filter(|entry| *entry.key != *key);
                 (
@@ -112,18 +112,7 @@ impl Shared {
 
     /// Deletes the objects of a kind; whether none is left. Those with finalizers are marked, and stay.
     fn remove_all(&self, collection: &Arc<str>) -> bool {
-        let everything = self.read(|store| {
-            let range = Range {
-                prefix: "",
-                after: None,
-                limit: 0,
-                revision: store.revision(),
-            };
-            store
-                .list(collection, &range, |_| true)
-                .unwrap_or_default()
-                .entries
-        });
+        let everything = self.read(|store| entries(store, collection));
         let mut left = false;
         for entry in everything {
             let mut object = entry.object();
@@ -182,7 +171,8 @@ impl Shared {
     }
 }
 
-fn entries(store: &crate::store::Store) -> Vec<Arc<Entry>> {
+/// All that is in a collection.
+fn entries(store: &crate::store::Store, collection: &str) -> Vec<Arc<Entry>> {
     let range = Range {
         prefix: "",
         after: None,
@@ -190,7 +180,7 @@ fn entries(store: &crate::store::Store) -> Vec<Arc<Entry>> {
         revision: store.revision(),
     };
     store
-        .list(COLLECTION, &range, |_| true)
+        .list(collection, &range, |_| true)
         .unwrap_or_default()
         .entries
 }

@@ -12,8 +12,9 @@ mod compare;
 
 use serde_json::{Value, json};
 
+use crate::replay::{apart, warnings};
 use crate::support::*;
-use compare::{Case, apart, refusal, warning, without_uids};
+use compare::{Case, refusal, without_uids};
 
 /// Where this server answers otherwise, and why that is accepted.
 const OTHERWISE: [(&str, &str); 3] = [
@@ -41,11 +42,7 @@ fn answers_are_those_of_the_real_server() {
         let body: Value = serde_json::from_str(case.body.get()).unwrap();
         let response = server.send(&case.method, &case.path, &case.kind, &body);
         let code = response.status().as_u16();
-        let headers = response.headers().get_all("warning");
-        let warnings: Vec<String> = headers
-            .iter()
-            .map(|value| warning(value.to_str().unwrap()))
-            .collect();
+        let warnings = warnings(response.headers());
         let bytes = response.into_body().into_bytes().unwrap();
         let answer: Value = serde_json::from_slice(&bytes).unwrap();
         let found = comparable(code, &answer, &warnings, case.loose);

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+pub(super) use crate::kinds::member::{flag, list, text};
 use crate::status::{FieldError, FieldErrorSort};
 
 /// What stands for a path that leads nowhere.
@@ -87,24 +88,6 @@ pub(super) fn not_supported(field: &str, value: &Value, supported: &[Value]) -> 
         .collect();
     let detail = format!("supported values: {}", names.join(", "));
     error(FieldErrorSort::NotSupported, field, &words, &detail)
-}
-
-/// A field of an object as text; empty if it is not there.
-pub(super) fn text<'a>(value: &'a Value, field: &str) -> &'a str {
-    value.get(field).and_then(Value::as_str).unwrap_or_default()
-}
-
-/// A field of an object as a list; empty if it is not there.
-pub(super) fn list<'a>(value: &'a Value, field: &str) -> &'a [Value] {
-    value
-        .get(field)
-        .and_then(Value::as_array)
-        .map_or(&[], Vec::as_slice)
-}
-
-/// Whether a field of an object is true.
-pub(super) fn flag(value: &Value, field: &str) -> bool {
-    value.get(field).is_some_and(|value| *value == true)
 }
 
 /// The members of an object that is a field.

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::bits::{items, text};
 use super::cells::{Row, plain};
+use crate::kinds::member::{list, text};
 
 /// How many addresses, ports or hosts a cell has room for.
 const FEW: usize = 3;
@@ -32,8 +32,8 @@ pub(super) fn endpoints(row: &Row<'_>) -> Value {
     }
     let mut texts = Vec::new();
     for subset in subsets {
-        let addresses = items(subset, "addresses");
-        let ports = items(subset, "ports");
+        let addresses = list(subset, "addresses");
+        let ports = list(subset, "ports");
         if ports.is_empty() {
             texts.extend(
                 addresses
@@ -69,7 +69,7 @@ pub(super) fn slice_ports(row: &Row<'_>) -> Value {
 
 pub(super) fn slice_endpoints(row: &Row<'_>) -> Value {
     let endpoints = row.list("/endpoints").iter();
-    let addresses = endpoints.flat_map(|endpoint| items(endpoint, "addresses"));
+    let addresses = endpoints.flat_map(|endpoint| list(endpoint, "addresses"));
     let texts: Vec<String> = addresses.map(plain).collect();
     json!(few(&texts, texts.len(), "<unset>"))
 }

@@ -6,18 +6,7 @@ use serde_json::{Value, json};
 
 use super::cells::{Row, plain};
 use super::duration;
-
-/// Members of an object.
-pub(super) fn text<'a>(value: &'a Value, field: &str) -> &'a str {
-    value.get(field).and_then(Value::as_str).unwrap_or_default()
-}
-
-pub(super) fn items<'a>(value: &'a Value, field: &str) -> &'a [Value] {
-    value
-        .get(field)
-        .and_then(Value::as_array)
-        .map_or(&[], Vec::as_slice)
-}
+use crate::kinds::member::{list, text};
 
 // === nodes and events ===
 
@@ -229,10 +218,10 @@ fn go_selector(selector: &Value) -> String {
         .flatten()
         .map(|(key, value)| format!("{key}: {},", plain(value)))
         .collect();
-    let rules: String = items(selector, "matchExpressions")
+    let rules: String = list(selector, "matchExpressions")
         .iter()
         .map(|rule| {
-            let values: Vec<String> = items(rule, "values").iter().map(plain).collect();
+            let values: Vec<String> = list(rule, "values").iter().map(plain).collect();
             let (key, operator) = (text(rule, "key"), text(rule, "operator"));
             format!(
                 "LabelSelectorRequirement{{Key:{key},Operator:{operator},Values:[{}],}},",

@@ -7,6 +7,7 @@ use super::cells::{Row, plain};
 use super::{COLUMNS, duration};
 use crate::kinds::Resource;
 use crate::kinds::custom::path;
+use crate::kinds::member::text;
 
 /// What a definition says of columns; the age where it says nothing.
 fn defined(resource: &Resource) -> Vec<Value> {
@@ -21,13 +22,6 @@ fn defined(resource: &Resource) -> Vec<Value> {
                 https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata"}),
         ],
     }
-}
-
-fn text<'a>(column: &'a Value, field: &str) -> &'a str {
-    column
-        .get(field)
-        .and_then(Value::as_str)
-        .unwrap_or_default()
 }
 
 pub(super) fn columns(resource: &Resource) -> Value {

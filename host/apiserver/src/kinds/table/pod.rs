@@ -5,6 +5,7 @@ use stagewright_core::time::Time;
 
 use super::cells::Row;
 use super::duration;
+use crate::kinds::member::flag;
 
 /// What the containers of a pod add up to.
 struct Summary {
@@ -74,10 +75,6 @@ fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
 
 fn number(value: &Value, pointer: &str) -> i64 {
     value.pointer(pointer).and_then(Value::as_i64).unwrap_or(0)
-}
-
-fn flag(value: &Value, field: &str) -> bool {
-    value.get(field).and_then(Value::as_bool).unwrap_or(false)
 }
 
 fn state<'a>(status: &'a Value, which: &str) -> Option<&'a Value> {

@@ -1,9 +1,7 @@
 //! The cases of the corpus, and what is compared of two servers' answers.
 
-use std::collections::BTreeSet;
-
 use serde_json::value::RawValue;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 /// A request with the real server's answer.
 #[derive(serde::Deserialize, serde::Serialize)]
@@ -23,13 +21,6 @@ pub struct Case {
     /// show it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub loose: bool,
-}
-
-/// The text of a `Warning:` header.
-pub fn warning(header: &str) -> String {
-    let text = header.split_once('"').map_or("", |(_, text)| text);
-    let text = text.strip_suffix('"').unwrap_or(text);
-    text.replace("\\\"", "\"")
 }
 
 /// What is compared of an error. Causes have no order, and a message with several of them has none either.
@@ -82,29 +73,4 @@ pub fn without_uids(text: &str) -> String {
         rest = &rest[length..];
     }
     made
-}
-
-/// Where two answers differ, for people.
-pub fn apart(place: &str, wanted: &Value, found: &Value) -> String {
-    match (wanted, found) {
-        _ if wanted == found => String::new(),
-        (Value::Object(one), Value::Object(other)) => {
-            let keys: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
-            let side = |map: &Map<String, Value>, key: &String| {
-                map.get(key).cloned().unwrap_or_else(|| json!("(absent)"))
-            };
-            let inner = |key: &String| {
-                let place = format!("{place}/{key}");
-                apart(&place, &side(one, key), &side(other, key))
-            };
-            keys.into_iter().map(inner).collect()
-        }
-        (Value::Array(one), Value::Array(other)) if one.len() == other.len() => one
-            .iter()
-            .zip(other)
-            .enumerate()
-            .map(|(index, (one, other))| apart(&format!("{place}/{index}"), one, other))
-            .collect(),
-        _ => format!("\n    {place}\n      there {wanted}\n      here  {found}"),
-    }
 }
