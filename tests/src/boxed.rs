@@ -58,6 +58,12 @@ impl Boxed {
         served.with_context(late)?.map(|()| boxed)
     }
 
+    /// How to reach it.
+    #[must_use]
+    pub fn kubeconfig(&self) -> PathBuf {
+        kubeconfig(self.folder.path())
+    }
+
     /// Starts the host on all nodes, as a client like any other.
     ///
     /// # Errors
@@ -106,7 +112,7 @@ impl Boxed {
     /// # Errors
     /// If it ends with another code than 0; the error has what it said, and the end of each program's log.
     pub async fn kubectl(&self, arguments: &[&str]) -> Result<String> {
-        let done = programs::kubectl(&kubeconfig(self.folder.path()), arguments).await;
+        let done = programs::kubectl(&self.kubeconfig(), arguments).await;
         let logs = || {
             let logs = self.clients.iter().map(Process::tail);
             logs.collect::<Vec<_>>().join("\n\n")

@@ -7,6 +7,7 @@
 
 pub mod boxed;
 pub mod controlplane;
+pub mod differential;
 pub mod generated;
 pub mod host;
 pub mod module;
@@ -14,6 +15,7 @@ mod process;
 pub mod programs;
 pub mod proxy;
 pub mod recorded;
+pub mod relay;
 pub mod sample;
 pub mod scenario;
 pub mod simulator;

@@ -37,6 +37,8 @@ pub enum Program {
     Etcdutl,
     /// What kwok's packages decide of stages: the oracle of the stage tests.
     KwokStages,
+    /// An informer of client-go that prints its events.
+    Informer,
 }
 
 /// The oldest Go that can build them, or fetch one that can.
@@ -58,6 +60,7 @@ impl Program {
             Program::Etcdctl => "etcdctl",
             Program::Etcdutl => "etcdutl",
             Program::KwokStages => "kwok-stages",
+            Program::Informer => "informer",
         }
     }
 
@@ -73,6 +76,7 @@ impl Program {
             Program::Etcdctl => "go.etcd.io/etcd/etcdctl/v3",
             Program::Etcdutl => "go.etcd.io/etcd/etcdutl/v3",
             Program::KwokStages => "./stages",
+            Program::Informer => "./informer",
         }
     }
 
@@ -248,6 +252,7 @@ fn pins(program: Program) -> Result<String> {
     program.package().hash(&mut hash);
     let own: &[&str] = match program {
         Program::KwokStages => &["stages/main.go"],
+        Program::Informer => &["informer/main.go"],
         _ => &[],
     };
     for file in ["go.mod", "go.sum"].iter().chain(own) {

@@ -12,7 +12,7 @@ use kube::Client;
 use serde_json::Value;
 
 use crate::controlplane::{ControlPlane, Options};
-use replay::{Exchange, Versions};
+use replay::{Exchange, Known};
 
 /// Writes recordings anew, instead of only comparing with them.
 pub const RECORD: &str = "STAGEWRIGHT_RECORD";
@@ -44,7 +44,7 @@ pub async fn compare(client: &Client, file: &str, otherwise: &[(&str, &str)]) ->
     let script = replay::read(&text(file)?);
     let answered = answers(client, &script).await?;
     if is_recording() {
-        std::fs::write(place(file), replay::write(&answered))?;
+        record(file, &answered)?;
     } else {
         let drift: Vec<String> = script
             .iter()
@@ -69,6 +69,16 @@ pub async fn compare(client: &Client, file: &str, otherwise: &[(&str, &str)]) ->
     Ok(())
 }
 
+/// Writes a recording.
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn record(file: &str, exchanges: &[Exchange]) -> Result<()> {
+    let place = place(file);
+    std::fs::write(&place, replay::write(exchanges))
+        .with_context(|| format!("writing {}", place.display()))
+}
+
 fn place(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../host/apiserver/tests/http")
@@ -88,12 +98,12 @@ pub fn text(file: &str) -> Result<String> {
 /// # Errors
 /// If one is not answered.
 pub async fn answers(client: &Client, script: &[Exchange]) -> Result<Vec<Exchange>> {
-    let mut versions = Versions::default();
+    let mut known = Known::default();
     let mut answered = Vec::new();
     for exchange in script {
-        let answer = ask(client, &versions.filled(exchange)).await;
+        let answer = ask(client, &known.filled(exchange)).await;
         let answer = answer.with_context(|| format!("{} {}", exchange.method, exchange.path))?;
-        answered.push(versions.answered(exchange, answer));
+        answered.push(known.answered(exchange, answer));
     }
     Ok(answered)
 }
@@ -126,8 +136,7 @@ async fn once(client: &Client, exchange: &Exchange) -> Result<Exchange> {
             bytes.extend_from_slice(&data);
         }
     }
-    let text = String::from_utf8(bytes).context("an answer in UTF-8")?;
-    let answer = serde_json::from_str(&text).unwrap_or(Value::String(text));
+    let answer = replay::answer(exchange, &bytes);
     let now = jiff::Timestamp::from_second(jiff::Timestamp::now().as_second())?;
     Ok(Exchange {
         answer: (!exchange.setup).then(|| without_managers(answer)),

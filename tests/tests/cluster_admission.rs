@@ -24,9 +24,9 @@ use kube::Client;
 use kube::client::Body;
 use serde_json::{Value, json};
 use stagewright_tests::controlplane::{ControlPlane, Options};
-use stagewright_tests::recorded::replay::{apart, warnings};
+use stagewright_tests::recorded::replay::{apart, warnings, without_uids};
 
-use compare::{Case, refusal, without_uids};
+use compare::{Case, refusal};
 
 #[tokio::test]
 async fn the_corpus_is_what_a_real_server_answers() -> Result<()> {

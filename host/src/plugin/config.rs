@@ -3,9 +3,6 @@
 
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
 
-/// How many instances live at once, over all plugins. They cost address space; memory only where one was in use.
-pub const SLOTS: u32 = 64;
-
 /// Core modules of one component: a Rust plugin has three, a componentised interpreter with its shared libraries some twenty.
 const MODULES: u32 = 32;
 
@@ -30,15 +27,16 @@ pub fn code() -> Config {
     config
 }
 
-/// [`code`], and where instances live: slots reserved once, reset after each use by copying back the pages that were touched.
+/// [`code`], and where so many instances live, of so many bytes each: slots reserved once, reset after each use by copying back the
+/// pages that were touched.
 #[must_use]
 #[allow(dead_code, reason = "build.rs compiles and never runs")]
-pub fn run(memory: usize) -> Config {
+pub fn run(instances: u32, memory: usize) -> Config {
     let mut pool = PoolingAllocationConfig::new();
-    pool.total_component_instances(SLOTS)
-        .total_core_instances(SLOTS * MODULES)
-        .total_memories(SLOTS)
-        .total_tables(SLOTS * 4)
+    pool.total_component_instances(instances)
+        .total_core_instances(instances * MODULES)
+        .total_memories(instances)
+        .total_tables(instances * 4)
         .max_core_instances_per_component(MODULES)
         .max_memories_per_component(1)
         .max_tables_per_component(4)

@@ -41,10 +41,11 @@ impl Engine {
     /// If the machine does not give it.
     pub fn new(limits: Limits) -> Result<Self, EngineError> {
         let error = |cause: wasmtime::Error| EngineError {
-            slots: config::SLOTS,
+            slots: limits.instances,
             cause: chain(&cause),
         };
-        let wasm = wasmtime::Engine::new(&config::run(limits.memory)).map_err(error)?;
+        let wasm =
+            wasmtime::Engine::new(&config::run(limits.instances, limits.memory)).map_err(error)?;
         let mut linker = Linker::new(&wasm);
         StagePlugin::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)
             .map_err(error)?;

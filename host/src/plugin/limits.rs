@@ -3,6 +3,8 @@
 /// Budgets of a plugin. Fuel is what wasmtime counts: about ten a nanosecond.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
+    /// Instances that live at once, over all plugins. They cost address space; memory only where one was in use.
+    pub instances: u32,
     /// Bytes of linear memory an instance may have.
     pub memory: usize,
     /// Fuel for `configure`, which runs off the hot path.
@@ -27,6 +29,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            instances: 64,
             memory: 64 << 20,
             configure_fuel: 5_000_000_000,
             call_fuel: 50_000_000,

@@ -4,7 +4,6 @@ use std::sync::atomic::Ordering;
 
 use stagewright_core::interface::{Answer, Context, Effect};
 
-use super::config;
 use super::convert;
 use super::errors::{CallError, Identity};
 use super::instance::{Fault, Instance, Level, LogLine};
@@ -264,7 +263,7 @@ pub(super) fn call_error(
         },
         Fault::Busy => CallError::Busy {
             plugin,
-            slots: config::SLOTS,
+            slots: limits.instances,
         },
         Fault::TooMuch => CallError::AnswerTooLarge {
             plugin,

@@ -8,6 +8,7 @@
     reason = "a test plays the users whose writes no guard admits"
 )]
 
+mod alone;
 mod garbage;
 mod support;
 

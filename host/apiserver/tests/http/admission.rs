@@ -12,9 +12,9 @@ mod compare;
 
 use serde_json::{Value, json};
 
-use crate::replay::{apart, warnings};
+use crate::replay::{apart, warnings, without_uids};
 use crate::support::*;
-use compare::{Case, refusal, without_uids};
+use compare::{Case, refusal};
 
 /// Where this server answers otherwise, and why that is accepted.
 const OTHERWISE: [(&str, &str); 3] = [

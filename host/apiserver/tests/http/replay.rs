@@ -14,7 +14,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures::FutureExt as _;
 use http::Request;
+use http_body_util::BodyExt as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use stagewright_apiserver::clock::ManualClock;
@@ -47,8 +49,15 @@ pub const DEFINITIONS_OTHERWISE: [(&str, &str); 2] = [
     ),
 ];
 
-/// A text in a body that stands for the resourceVersion that the object at this path had last.
+/// Texts that stand for what only an answer tells: the resourceVersion that the object at this path had last, the one it had first, its
+/// uid, the revision of the first list (in a path), and where the last page ended (in a path).
 const VERSION: &str = "@version";
+const STALE: &str = "@stale";
+const UID: &str = "@uid";
+const START: &str = "@start";
+const CONTINUE: &str = "@continue";
+/// The method of a watch, whose answer is the events of each object in their order.
+pub const WATCH: &str = "WATCH";
 
 /// A request, and the real server's answer.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -79,12 +88,29 @@ pub struct Exchange {
     pub warnings: Vec<String>,
 }
 
-/// The resource versions that objects had last.
+/// What the answers so far have told.
 #[derive(Debug, Default)]
-pub struct Versions(BTreeMap<String, String>);
+pub struct Known {
+    objects: BTreeMap<String, Object>,
+    start: String,
+    page: String,
+}
+
+#[derive(Debug, Default)]
+struct Object {
+    uid: String,
+    first: String,
+    last: String,
+}
 
 pub fn read(text: &str) -> Vec<Exchange> {
     serde_json::from_str(text).unwrap()
+}
+
+/// What servers are sent before scripts of requests: a kind of its own.
+#[allow(dead_code, reason = "each program plays some recordings")]
+pub fn prelude() -> Vec<Exchange> {
+    read(include_str!("prelude.json"))
 }
 
 /// A recording as it stands in its file.
@@ -97,19 +123,43 @@ pub fn write(exchanges: &[Exchange]) -> String {
     format!("[\n{}\n]\n", lines.join(",\n"))
 }
 
+/// This server, and what its answers have told.
+pub struct Player {
+    clock: ManualClock,
+    server: ApiServer,
+    known: Known,
+}
+
+impl Player {
+    /// A fresh server, at the time of the first exchange.
+    pub fn new(first: &Exchange) -> Self {
+        let clock = ManualClock::new(Time::parse(&first.at).unwrap());
+        let server = ApiServer::new(Options::new(Arc::new(clock.clone()), 7));
+        Self {
+            clock,
+            server,
+            known: Known::default(),
+        }
+    }
+
+    /// What is apart between the recorded answer and this server's.
+    pub fn play(&mut self, wanted: &Exchange) -> String {
+        self.clock.set(Time::parse(&wanted.at).unwrap());
+        let asked = ask(&self.server, &self.known.filled(wanted));
+        let found = self.known.answered(wanted, asked);
+        apart("", &comparable(wanted), &comparable(&found))
+    }
+}
+
 /// Sends the recorded requests to this server, and tells where its answers are others. `otherwise` has the paths, with their method
 /// before them, where that is known, with the reason.
 pub fn differences(recorded: &[Exchange], otherwise: &[(&str, &str)]) -> Vec<String> {
-    let clock = ManualClock::new(Time::parse(&recorded[0].at).unwrap());
-    let server = ApiServer::new(Options::new(Arc::new(clock.clone()), 7));
-    let mut versions = Versions::default();
+    let mut player = Player::new(&recorded[0]);
     let mut wrong = Vec::new();
     for (index, wanted) in recorded.iter().enumerate() {
-        clock.set(Time::parse(&wanted.at).unwrap());
-        let found = versions.answered(wanted, ask(&server, &versions.filled(wanted)));
+        let told = player.play(wanted);
         let title = format!("{} {}", wanted.method, wanted.path);
         let excused = otherwise.iter().any(|(known, _)| *known == title);
-        let told = apart("", &comparable(wanted), &comparable(&found));
         match (told.is_empty(), excused) {
             (false, false) => wrong.push(format!("{index}: {title}{told}")),
             (true, true)
@@ -131,15 +181,35 @@ fn ask(server: &ApiServer, exchange: &Exchange) -> Exchange {
     let response = server.call(request(exchange).map(Bytes::from));
     let warnings = warnings(response.headers());
     let code = response.status().as_u16();
-    let bytes = response.into_body().into_bytes().unwrap();
-    let answer =
-        serde_json::from_slice(&bytes).unwrap_or_else(|_| json!(String::from_utf8_lossy(&bytes)));
+    let mut body = response.into_body();
+    let mut bytes = Vec::new();
+    // A watch has no end; what has happened comes at once.
+    while let Some(Some(frame)) = body.frame().now_or_never() {
+        bytes.extend_from_slice(&frame.unwrap().into_data().unwrap());
+    }
     Exchange {
-        answer: Some(answer),
+        answer: Some(answer(exchange, &bytes)),
         code,
         warnings,
         ..exchange.clone()
     }
+}
+
+/// The document of an answer; of a watch the events of each object.
+pub fn answer(exchange: &Exchange, bytes: &[u8]) -> Value {
+    let text = String::from_utf8_lossy(bytes);
+    if exchange.method != WATCH {
+        return serde_json::from_str(&text).unwrap_or_else(|_| json!(text));
+    }
+    let mut of: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    for line in text.lines() {
+        let event: Value = serde_json::from_str(line).unwrap_or_else(|_| json!(line));
+        let name = event["object"]["metadata"]["name"].as_str();
+        of.entry(name.unwrap_or_default().to_owned())
+            .or_default()
+            .push(event);
+    }
+    json!(of)
 }
 
 /// The exchange as a request.
@@ -156,8 +226,12 @@ pub fn request(exchange: &Exchange) -> Request<Vec<u8>> {
             Value::String(text) => text.clone().into_bytes(),
             other => other.to_string().into_bytes(),
         });
+    let method = match exchange.method.as_str() {
+        WATCH => "GET",
+        method => method,
+    };
     Request::builder()
-        .method(exchange.method.as_str())
+        .method(method)
         .uri(&exchange.path)
         .header("content-type", exchange.media.as_deref().unwrap_or(usual))
         .header(
@@ -181,38 +255,52 @@ pub fn warnings(headers: &http::HeaderMap) -> Vec<String> {
         .collect()
 }
 
-// === impl Versions ===
+// === impl Known ===
 
-impl Versions {
-    /// The exchange with what is known by now in the place of [`VERSION`].
+impl Known {
+    /// The exchange with what is known by now in the places of the texts that stand for it.
     pub fn filled(&self, exchange: &Exchange) -> Exchange {
-        let known = self.0.get(object_path(&exchange.path));
         let mut filled = exchange.clone();
-        if let (Some(known), Some(body)) = (known, &mut filled.body) {
+        if let (Some(known), Some(body)) = (
+            self.objects.get(object_path(&exchange.path)),
+            &mut filled.body,
+        ) {
             fill(body, known);
         }
+        filled.path = filled
+            .path
+            .replace(START, &self.start)
+            .replace(CONTINUE, &self.page);
         filled
     }
 
     /// Learns from an answer; what comes back is the exchange as it was asked, with that answer.
     pub fn answered(&mut self, asked: &Exchange, answered: Exchange) -> Exchange {
         let answer = answered.answer.clone().unwrap_or_default();
-        if answer["kind"] != "Status"
-            && let Some(version) = answer
-                .pointer("/metadata/resourceVersion")
-                .and_then(Value::as_str)
-        {
+        let metadata = &answer["metadata"];
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let version = text(&metadata["resourceVersion"]);
+        if answer["items"].is_array() {
+            if self.start.is_empty() {
+                self.start = version;
+            }
+            self.page = text(&metadata["continue"]);
+        } else if answer["kind"] != "Status" && !version.is_empty() {
             let mut path = object_path(&asked.path).to_owned();
             if asked.method == "POST" {
-                path = format!(
-                    "{path}/{}",
-                    answer["metadata"]["name"].as_str().unwrap_or_default()
-                );
+                path = format!("{path}/{}", text(&metadata["name"]));
             }
-            self.0.insert(path, version.to_owned());
+            let known = self.objects.entry(path).or_default();
+            let uid = text(&metadata["uid"]);
+            if known.uid != uid {
+                known.uid = uid;
+                known.first.clone_from(&version);
+            }
+            known.last = version;
         }
         Exchange {
             body: asked.body.clone(),
+            path: asked.path.clone(),
             ..answered
         }
     }
@@ -224,11 +312,16 @@ fn object_path(path: &str) -> &str {
     path.strip_suffix("/scale").unwrap_or(path)
 }
 
-fn fill(body: &mut Value, version: &str) {
+fn fill(body: &mut Value, known: &Object) {
     match body {
-        Value::String(text) if text == VERSION => version.clone_into(text),
-        Value::Array(list) => list.iter_mut().for_each(|item| fill(item, version)),
-        Value::Object(map) => map.values_mut().for_each(|item| fill(item, version)),
+        Value::String(text) => match text.as_str() {
+            VERSION => text.clone_from(&known.last),
+            STALE => text.clone_from(&known.first),
+            UID => text.clone_from(&known.uid),
+            _ => {}
+        },
+        Value::Array(list) => list.iter_mut().for_each(|item| fill(item, known)),
+        Value::Object(map) => map.values_mut().for_each(|item| fill(item, known)),
         _ => {}
     }
 }
@@ -282,13 +375,59 @@ fn steady(value: &Value) -> Value {
             })
             .map(|(key, value)| match key.as_str() {
                 "uid" => (key.clone(), json!("UID")),
+                "continue" => (key.clone(), json!("PLACE")),
                 _ => (key.clone(), steady(value)),
             })
             .collect(),
         Value::Array(list) => list.iter().map(steady).collect(),
-        Value::String(text) if text.starts_with("2026-") && text.ends_with('Z') => json!("TIME"),
+        Value::String(text) => json!(steady_text(text)),
         other => other.clone(),
     }
+}
+
+/// Times of a server's clock are this year's or later; what requests bring is older.
+fn is_time(text: &str) -> bool {
+    text.ends_with('Z') && text > "2026-" && Time::parse(text).is_some()
+}
+
+/// A text without uids, times of a server's clock and resource versions.
+fn steady_text(text: &str) -> String {
+    if is_time(text) {
+        return "TIME".to_owned();
+    }
+    let mut steady = without_uids(text);
+    for before in [
+        "ResourceVersion in precondition: ",
+        "ResourceVersion in object meta: ",
+    ] {
+        if let Some((head, tail)) = steady.split_once(before) {
+            let tail = tail.trim_start_matches(|letter: char| letter.is_ascii_digit());
+            steady = format!("{head}{before}VERSION{tail}");
+        }
+    }
+    steady
+}
+
+/// The text with a word in the place of each UUID.
+pub fn without_uids(text: &str) -> String {
+    const LENGTH: usize = 36;
+    let is_uid = |part: &&str| {
+        part.chars().enumerate().all(|(index, letter)| match index {
+            8 | 13 | 18 | 23 => letter == '-',
+            _ => letter.is_ascii_hexdigit(),
+        })
+    };
+    let mut rest = text;
+    let mut made = String::new();
+    while let Some(letter) = rest.chars().next() {
+        let (word, length) = match rest.get(..LENGTH).filter(is_uid) {
+            Some(_) => ("UID".to_owned(), LENGTH),
+            None => (letter.to_string(), letter.len_utf8()),
+        };
+        made.push_str(&word);
+        rest = &rest[length..];
+    }
+    made
 }
 
 /// Where two answers differ, for people.

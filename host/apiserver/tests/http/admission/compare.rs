@@ -52,25 +52,3 @@ pub fn refusal(code: u16, answer: &Value, loose: bool) -> Value {
         "causes": causes,
     })
 }
-
-/// The text with a word in the place of each UUID.
-pub fn without_uids(text: &str) -> String {
-    const LENGTH: usize = 36;
-    let is_uid = |part: &&str| {
-        part.chars().enumerate().all(|(index, letter)| match index {
-            8 | 13 | 18 | 23 => letter == '-',
-            _ => letter.is_ascii_hexdigit(),
-        })
-    };
-    let mut rest = text;
-    let mut made = String::new();
-    while let Some(letter) = rest.chars().next() {
-        let (word, length) = match rest.get(..LENGTH).filter(is_uid) {
-            Some(_) => ("UID".to_owned(), LENGTH),
-            None => (letter.to_string(), letter.len_utf8()),
-        };
-        made.push_str(&word);
-        rest = &rest[length..];
-    }
-    made
-}
