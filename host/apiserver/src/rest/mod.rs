@@ -70,6 +70,7 @@ pub(crate) fn handle(shared: &Arc<Shared>, request: Request<Bytes>) -> Response<
                 {
                     not_found()
                 }
+                Ok(Route::Resource(target)) if !target.takes(&head.method) => not_found(),
                 Ok(Route::Discovery) => discover(shared, path, &head.headers),
                 Ok(Route::Resource(target)) => resource(shared, target, &head, &body, now),
                 Err(status) => respond_status(&status, false),

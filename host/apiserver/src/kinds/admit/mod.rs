@@ -23,8 +23,8 @@
 //! - *Validation of volumes*: their sources, node affinities, and what may change beside the source.
 //! - *No rules but metadata's*: admissionregistration, apiregistration, certificates, discovery, Endpoints, flowcontrol, IngressClass,
 //!   Ingress, IPAddress, LimitRange, NetworkPolicy, node, ResourceQuota, ServiceCIDR, CSIDriver, CSINode, CSIStorageCapacity,
-//!   DeviceClass, ResourceSlice; of roles their rules, of bindings their subjects, of autoscalers their metrics and behaviour, of a
-//!   CustomResourceDefinition all but its name.
+//!   DeviceClass, ResourceSlice; of roles their rules, of bindings their subjects, of autoscalers their metrics and behaviour.
+//!   What a CustomResourceDefinition must be is in `kinds/custom`.
 //! - *Messages* show objects with their JSON names in the order of the alphabet, and not how two objects differ.
 
 mod decode;
