@@ -11,6 +11,7 @@ mod definitions;
 mod discovery;
 mod objects;
 mod replay;
+mod select;
 mod serving;
 mod support;
 mod tables;

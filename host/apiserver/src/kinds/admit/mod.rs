@@ -83,6 +83,15 @@ pub fn admit(
     Ok(warnings)
 }
 
+/// Leaves an object of a built-in kind as Go would write it: what is always there is there, what is left out when empty is not.
+pub(super) fn reshape(api_version: &str, object: &mut Value) {
+    let kind = look::text(object, "/kind").to_owned();
+    if let Some(root) = Schema::get().kind(api_version, &kind) {
+        decode::decode(root, object);
+        decode::encode(root, object);
+    }
+}
+
 fn admit_custom(
     resource: &Resource,
     operation: Operation<'_>,
