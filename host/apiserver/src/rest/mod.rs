@@ -133,10 +133,7 @@ fn discover(shared: &Shared, path: &str, headers: &HeaderMap) -> Response<Body> 
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
     match kinds::discovery(&shared.catalog.read(), path, accept) {
-        Some(found) => {
-            let bytes = Value::Object(found.document).to_string().into_bytes();
-            respond(200, found.content_type, bytes.into())
-        }
+        Some(found) => respond(200, found.content_type, found.body.into()),
         None => not_found(),
     }
 }

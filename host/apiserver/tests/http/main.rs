@@ -9,6 +9,7 @@
 mod admission;
 mod definitions;
 mod discovery;
+mod explain;
 mod objects;
 mod replay;
 mod select;

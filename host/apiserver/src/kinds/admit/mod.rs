@@ -29,6 +29,7 @@
 
 mod decode;
 mod defaults;
+mod documents;
 mod look;
 mod protobuf;
 mod quantity;
@@ -40,6 +41,7 @@ mod validate;
 
 use serde_json::Value;
 
+pub(super) use self::documents::{OBJECT_META, reference, schemas};
 pub use self::protobuf::{ProtobufError, from_protobuf};
 use self::schema::{Schema, Struct};
 use super::{AdmitContext, FieldValidation, Operation, Resource, Warning};

@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 
 use self::findings::{flag, list, text};
 use self::rules::Rules;
+use super::admit::{OBJECT_META, reference};
 use super::{Resource, Scale, Selectable, Subresource};
 
 pub(crate) use self::admit::admit;
@@ -269,24 +270,15 @@ pub(super) fn documented(resource: &Resource) -> Value {
         let properties = map.entry("properties").or_insert_with(|| json!({}));
         if let Some(properties) = properties.as_object_mut() {
             for (name, words) in [
-                (
-                    "apiVersion",
-                    "APIVersion defines the versioned schema of this representation of an object.",
-                ),
-                (
-                    "kind",
-                    "Kind is a string value representing the REST resource this object represents.",
-                ),
+                ("apiVersion", "The group and version of the object's kind."),
+                ("kind", "The object's kind."),
             ] {
                 properties.insert(
                     name.to_owned(),
                     json!({"type": "string", "description": words}),
                 );
             }
-            properties.insert(
-                "metadata".to_owned(),
-                json!({"type": "object", "description": "Standard object's metadata."}),
-            );
+            properties.insert("metadata".to_owned(), reference(OBJECT_META));
         }
         map.insert(
             "x-kubernetes-group-version-kind".to_owned(),
