@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Resource, Scale, Subresource};
+use super::{Resource, Scale, Selectable, Subresource};
 use super::{custom, version};
 
 /// The built-in kinds; written by `cargo run -p stagewright-tests --bin generate-kinds`.
@@ -201,6 +201,7 @@ impl Row {
                 resource.api_version().into(),
             ),
         };
+        resource.selectable = Selectable::builtin(&name, &resource.collection);
         resource
     }
 }
@@ -268,6 +269,13 @@ impl Catalog {
             .range(first.clone()..)
             .take_while(move |(key, _)| (&key.0, &key.1) == (&first.0, &first.1))
             .map(|(_, resource)| resource)
+    }
+
+    /// The kind of that plural in any version of the group.
+    #[must_use]
+    pub fn in_group(&self, group: &str, plural: &str) -> Option<&Arc<Resource>> {
+        self.resources()
+            .find(|known| (&*known.group, &*known.plural) == (group, plural))
     }
 
     /// The groups with their versions as discovery has them: the built-in ones in their order, then the others by name; the

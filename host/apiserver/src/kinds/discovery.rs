@@ -1,5 +1,6 @@
 //! What is answered below `/api` and `/apis`: which kinds there are.
 
+use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use super::openapi::openapi;
@@ -13,8 +14,8 @@ const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGrou
 pub struct Discovery {
     /// The media type to answer with.
     pub content_type: &'static str,
-    /// The document.
-    pub document: Map<String, Value>,
+    /// The document as JSON.
+    pub body: Bytes,
 }
 
 /// What is answered below `/api`, `/apis` and `/openapi`; `None` where there is nothing. `accept` is the header, which asks for
@@ -58,13 +59,22 @@ pub fn discovery(catalog: &Catalog, path: &str, accept: &str) -> Option<Discover
             }
             document
         }
-        ["openapi", "v3", ref path @ ..] => Value::Object(openapi(catalog, path)?),
+        ["openapi", "v3", ref path @ ..] => {
+            return Some(Discovery {
+                content_type: "application/json",
+                body: openapi(catalog, path)?,
+            });
+        }
         _ => return None,
     };
     Some(Discovery {
         content_type: "application/json",
-        document: into_map(document),
+        body: to_bytes(&document),
     })
+}
+
+pub(super) fn to_bytes(document: &Value) -> Bytes {
+    Bytes::from(document.to_string())
 }
 
 /// Whether the first media type that can be answered is the aggregated one.
@@ -199,7 +209,7 @@ fn aggregated(catalog: &Catalog, groups: &[(&str, Vec<&str>)]) -> Discovery {
         .collect();
     Discovery {
         content_type: AGGREGATED,
-        document: into_map(json!({
+        body: to_bytes(&json!({
             "kind": "APIGroupDiscoveryList",
             "apiVersion": "apidiscovery.k8s.io/v2",
             "metadata": {},

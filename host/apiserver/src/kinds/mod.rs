@@ -24,7 +24,7 @@ pub use self::catalog::Catalog;
 pub use self::convert::convert;
 pub use self::custom::Definition;
 pub use self::discovery::{Discovery, discovery};
-pub use self::select::{is_selectable, selectable_fields};
+pub use self::select::{Selectable, selectable_fields, selected};
 pub use self::table::table;
 
 /// One kind in one version, as discovery has it.
@@ -62,6 +62,8 @@ pub struct Resource {
     pub collection: Arc<str>,
     /// The `apiVersion` in which objects are stored. [`convert`] leads to the others and back.
     pub stored_api_version: Box<str>,
+    /// What field selectors may name.
+    pub selectable: Selectable,
     /// Whether PUT creates what is not there.
     pub create_on_update: bool,
     /// Whether PUT works without a resourceVersion.

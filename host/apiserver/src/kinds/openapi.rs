@@ -1,15 +1,23 @@
-//! `/openapi/v3`: the paths of each version with the parameters that clients look for. Built-in kinds have no schemas: kubectl then
-//! leaves the check of fields to the server, and `kubectl explain` says that it knows none.
+//! `/openapi/v3`: the paths of each version with the parameters that clients look for, and the schemas of its kinds, which
+//! `kubectl explain` shows.
 
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
 
-use super::discovery::{api_version, into_map};
-use super::{Catalog, Resource, custom};
+use super::discovery::{api_version, into_map, to_bytes};
+use super::{Catalog, Resource, admit, custom};
+
+/// Documents that nothing changes, since all their kinds are built in; each is made when it is first asked for.
+static WRITTEN: LazyLock<Mutex<BTreeMap<String, Bytes>>> = LazyLock::new(Mutex::default);
 
 /// The document at the path below `/openapi/v3`, which is the index where nothing follows.
-pub(super) fn openapi(catalog: &Catalog, path: &[&str]) -> Option<Map<String, Value>> {
+pub(super) fn openapi(catalog: &Catalog, path: &[&str]) -> Option<Bytes> {
     match *path {
-        [] => Some(index(catalog)),
+        [] => Some(to_bytes(&Value::Object(index(catalog)))),
         ["api", version] => version_document(catalog, "", version),
         ["apis", group, version] => version_document(catalog, group, version),
         _ => None,
@@ -33,9 +41,25 @@ fn index(catalog: &Catalog) -> Map<String, Value> {
     into_map(json!({ "paths": paths }))
 }
 
-fn version_document(catalog: &Catalog, group: &str, version: &str) -> Option<Map<String, Value>> {
+fn version_document(catalog: &Catalog, group: &str, version: &str) -> Option<Bytes> {
+    let mut kinds = catalog.in_version(group, version);
+    if kinds.any(|resource| resource.custom) {
+        return Some(to_bytes(&written(catalog, group, version)));
+    }
+    if !catalog.has_version(group, version) {
+        return None;
+    }
+    let mut known = WRITTEN.lock();
+    let document = known
+        .entry(root(group, version))
+        .or_insert_with(|| to_bytes(&written(catalog, group, version)));
+    Some(document.clone())
+}
+
+fn written(catalog: &Catalog, group: &str, version: &str) -> Value {
     let mut paths = Map::new();
-    let mut schemas = Map::new();
+    let kinds = catalog.in_version(group, version);
+    let mut schemas = admit::schemas(kinds.map(AsRef::as_ref));
     for resource in catalog.in_version(group, version) {
         if resource.custom {
             schemas.insert(schema_name(resource), custom::documented(resource));
@@ -65,15 +89,12 @@ fn version_document(catalog: &Catalog, group: &str, version: &str) -> Option<Map
             }
         }
     }
-    if paths.is_empty() {
-        return None;
-    }
-    Some(into_map(json!({
+    json!({
         "openapi": "3.0.0",
         "info": {"title": "Kubernetes", "version": "v1.36"},
         "paths": paths,
         "components": {"schemas": schemas},
-    })))
+    })
 }
 
 /// `com.example.v1.Widget`

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::metadata;
 use super::write::stored_draft;
 use crate::kinds::Resource;
-use crate::kinds::custom;
+use crate::kinds::{self, custom};
 use crate::server::Shared;
 use crate::store::{Entry, Range};
 
@@ -27,7 +27,23 @@ impl Shared {
     fn definition_stored(&self, resource: &Resource, key: &str) {
         self.accept(resource, key);
         self.serve(key);
+        self.keep_selectable(key);
         self.clear(resource, key);
+    }
+
+    /// Objects that were stored before their definition named other fields for selectors are found by those too.
+    fn keep_selectable(&self, key: &str) {
+        let (plural, group) = key.split_once('.').unwrap_or((key, ""));
+        let kind = self.catalog.read().in_group(group, plural).cloned();
+        let Some(kind) = kind else { return };
+        for entry in self.read(|store| entries(store, &kind.collection)) {
+            if entry.fields.names() != kind.selectable.names() {
+                let fields = kinds::selectable_fields(&kind, &entry.object());
+                self.write(|store| {
+                    store.refield(&kind.collection, &entry.key, entry.revision, fields);
+                });
+            }
+        }
     }
 
     /// Reads under the catalog's lock: of two writers, the later one leaves what is stored.
@@ -139,7 +155,7 @@ impl Shared {
             if let Value::Object(object) = object {
                 let draft = crate::store::Draft {
                     object,
-                    fields: entry.fields.to_vec(),
+                    fields: entry.fields.clone(),
                 };
                 // Whoever was faster leaves it to the next write.
                 let _ = self

@@ -70,6 +70,7 @@ pub(crate) fn handle(shared: &Arc<Shared>, request: Request<Bytes>) -> Response<
                 {
                     not_found()
                 }
+                Ok(Route::Resource(target)) if !target.takes(&head.method) => not_found(),
                 Ok(Route::Discovery) => discover(shared, path, &head.headers),
                 Ok(Route::Resource(target)) => resource(shared, target, &head, &body, now),
                 Err(status) => respond_status(&status, false),
@@ -132,10 +133,7 @@ fn discover(shared: &Shared, path: &str, headers: &HeaderMap) -> Response<Body> 
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
     match kinds::discovery(&shared.catalog.read(), path, accept) {
-        Some(found) => {
-            let bytes = Value::Object(found.document).to_string().into_bytes();
-            respond(200, found.content_type, bytes.into())
-        }
+        Some(found) => respond(200, found.content_type, found.body.into()),
         None => not_found(),
     }
 }

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use http::Method;
+
 use crate::kinds::{Catalog, Resource};
 use crate::status::Status;
 
@@ -91,6 +93,13 @@ fn below(catalog: &Catalog, group: &str, version: &str, rest: &[&str]) -> Result
 // === impl Target ===
 
 impl Target {
+    /// Whether there is anything at that place for this method. A kind that a definition made is only read across namespaces, and
+    /// the real server looks elsewhere for whatever else is asked there, in vain; built-in kinds refuse the verb.
+    pub(crate) fn takes(&self, method: &Method) -> bool {
+        let everywhere = self.resource.namespaced && self.namespace.is_none();
+        !(self.resource.custom && everywhere) || *method == Method::GET
+    }
+
     /// The key of an object of that name here.
     pub(crate) fn key(&self, name: &str) -> String {
         match &self.namespace {

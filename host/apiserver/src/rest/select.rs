@@ -19,6 +19,7 @@ pub(crate) struct Filter {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct FieldTest {
+    /// As it is kept of objects, once the selector is known to be one of their kind.
     field: Box<str>,
     value: Box<str>,
     /// `=`; otherwise `!=`.
@@ -64,7 +65,7 @@ impl Filter {
                 let value = match &*test.field {
                     "metadata.name" => entry.name(),
                     "metadata.namespace" => entry.namespace().unwrap_or_default(),
-                    field => find(&entry.fields, field).unwrap_or_default(),
+                    field => entry.fields.get(field).unwrap_or_default(),
                 };
                 (*test.value == *value) == test.equal
             })
@@ -74,19 +75,12 @@ impl Filter {
 fn fields(resource: &Resource, text: &str) -> Result<Vec<FieldTest>, Status> {
     let mut tests = Vec::new();
     for term in terms(text) {
-        let test = test(&term).ok_or_else(|| {
+        let mut test = test(&term).ok_or_else(|| {
             Status::bad_request(format!(
                 "invalid selector: '{text}'; can't understand '{term}'"
             ))
         })?;
-        let known = ["metadata.name", "metadata.namespace"].contains(&&*test.field)
-            || kinds::is_selectable(resource, &test.field);
-        if !known {
-            return Err(Status::bad_request(format!(
-                "field label not supported: {}",
-                test.field
-            )));
-        }
+        test.field = kinds::selected(resource, &test.field).map_err(Status::bad_request)?;
         tests.push(test);
     }
     Ok(tests)

@@ -157,13 +157,12 @@ fn rescaled(paths: &Scale, custom: bool, old: &Value, wanted: &Value) -> Result<
         *place = replicas;
     }
     let fields = metadata::of(&mut new)?;
-    match metadata::text(wanted, "resourceVersion") {
-        "" => fields.remove("resourceVersion"),
-        version => fields.insert("resourceVersion".to_owned(), json!(version)),
-    };
-    let uid = metadata::text(wanted, "uid");
-    if !uid.is_empty() {
-        fields.insert("uid".to_owned(), json!(uid));
+    // What a Scale does not say is no precondition, whatever the kind asks of its own updates.
+    for field in ["resourceVersion", "uid"] {
+        let given = metadata::text(wanted, field);
+        if !given.is_empty() {
+            fields.insert(field.to_owned(), json!(given));
+        }
     }
     Ok(new)
 }

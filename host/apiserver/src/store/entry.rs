@@ -6,6 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
+use super::Fields;
+
 /// An object in one version: its JSON as it is sent, and what is asked of it without parsing that.
 #[derive(Debug)]
 pub struct Entry {
@@ -18,7 +20,7 @@ pub struct Entry {
     /// Its labels, by key.
     pub labels: Pairs,
     /// What field selectors may ask for, by name, beside name and namespace.
-    pub fields: Pairs,
+    pub fields: Fields,
     json: Bytes,
     /// Where the digits of its resourceVersion begin in the JSON.
     version_at: usize,
@@ -35,8 +37,8 @@ pub type Pairs = Box<[(Box<str>, Box<str>)]>;
 pub struct Draft {
     /// The object. Its resourceVersion is overwritten.
     pub object: Map<String, Value>,
-    /// See [`Entry::fields`]; in any order.
-    pub fields: Vec<(Box<str>, Box<str>)>,
+    /// See [`Entry::fields`].
+    pub fields: Fields,
 }
 
 // === impl Entry ===
@@ -54,17 +56,28 @@ impl Entry {
             .into_iter()
             .flatten()
             .filter_map(|(key, value)| Some((key.as_str().into(), value.as_str()?.into())));
-        let mut fields = draft.fields;
-        fields.sort_unstable();
         let (json, version_at) = encode(&draft.object, revision);
         Self {
             key,
             revision,
             uid: uid.into(),
             labels: labels.collect(),
-            fields: fields.into(),
+            fields: draft.fields,
             json,
             version_at,
+        }
+    }
+
+    /// The same object in the same version, with other fields for selectors.
+    pub(super) fn with_fields(&self, fields: Fields) -> Self {
+        Self {
+            key: Arc::clone(&self.key),
+            revision: self.revision,
+            uid: self.uid.clone(),
+            labels: self.labels.clone(),
+            fields,
+            json: self.json.clone(),
+            version_at: self.version_at,
         }
     }
 
@@ -126,7 +139,7 @@ impl Entry {
             + self.uid.len()
             + self.json.len()
             + pairs(&self.labels)
-            + pairs(&self.fields)
+            + self.fields.weight()
     }
 }
 

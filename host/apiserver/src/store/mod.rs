@@ -4,6 +4,7 @@
 //! undoing them: so pages of one list, exact lists and watches of the past share one memory and one limit.
 
 mod entry;
+mod fields;
 mod list;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use std::task::Waker;
 
 pub use self::entry::{Draft, Entry, Pairs, find};
+pub use self::fields::Fields;
 pub use self::list::{Page, Range};
 
 /// How much of the past is kept.
@@ -139,6 +141,18 @@ impl Store {
             .remove(key);
         self.record(collection, old, None);
         Ok(self.revision)
+    }
+
+    /// Keeps other fields of an object for selectors, if its revision is still this one. That is no write: nobody is told.
+    pub fn refield(&mut self, collection: &str, key: &str, revision: u64, fields: Fields) {
+        let objects = self
+            .collections
+            .get_mut(collection)
+            .map(|known| &mut known.objects);
+        let entry = objects.and_then(|objects| objects.get_mut(key));
+        if let Some(entry) = entry.filter(|entry| entry.revision == revision) {
+            *entry = Arc::new(entry.with_fields(fields));
+        }
     }
 
     fn expect(

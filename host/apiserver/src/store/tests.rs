@@ -24,7 +24,10 @@ fn draft(name: &str, phase: &str) -> Draft {
     };
     Draft {
         object,
-        fields: vec![("status.phase".into(), phase.into())],
+        fields: Fields::new(
+            ["status.phase".into()].into(),
+            std::iter::once(phase.into()),
+        ),
     }
 }
 
@@ -111,7 +114,7 @@ fn the_json_carries_its_revision_and_can_be_told_with_another() {
         (Some("a"), "x", "uid-x")
     );
     assert_eq!(find(&entry.labels, "app"), Some("x"));
-    assert_eq!(find(&entry.fields, "status.phase"), Some("Pending"));
+    assert_eq!(entry.fields.get("status.phase"), Some("Pending"));
 }
 
 #[test]

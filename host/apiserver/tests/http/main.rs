@@ -9,8 +9,10 @@
 mod admission;
 mod definitions;
 mod discovery;
+mod explain;
 mod objects;
 mod replay;
+mod select;
 mod serving;
 mod support;
 mod tables;

@@ -23,12 +23,13 @@
 //! - *Validation of volumes*: their sources, node affinities, and what may change beside the source.
 //! - *No rules but metadata's*: admissionregistration, apiregistration, certificates, discovery, Endpoints, flowcontrol, IngressClass,
 //!   Ingress, IPAddress, LimitRange, NetworkPolicy, node, ResourceQuota, ServiceCIDR, CSIDriver, CSINode, CSIStorageCapacity,
-//!   DeviceClass, ResourceSlice; of roles their rules, of bindings their subjects, of autoscalers their metrics and behaviour, of a
-//!   CustomResourceDefinition all but its name.
+//!   DeviceClass, ResourceSlice; of roles their rules, of bindings their subjects, of autoscalers their metrics and behaviour.
+//!   What a CustomResourceDefinition must be is in `kinds/custom`.
 //! - *Messages* show objects with their JSON names in the order of the alphabet, and not how two objects differ.
 
 mod decode;
 mod defaults;
+mod documents;
 mod look;
 mod protobuf;
 mod quantity;
@@ -40,6 +41,7 @@ mod validate;
 
 use serde_json::Value;
 
+pub(super) use self::documents::{OBJECT_META, reference, schemas};
 pub use self::protobuf::{ProtobufError, from_protobuf};
 use self::schema::{Schema, Struct};
 use super::{AdmitContext, FieldValidation, Operation, Resource, Warning};
@@ -81,6 +83,15 @@ pub fn admit(
     validated(resource, operation, object, &old)?;
     decode::encode(root, object);
     Ok(warnings)
+}
+
+/// Leaves an object of a built-in kind as Go would write it: what is always there is there, what is left out when empty is not.
+pub(super) fn reshape(api_version: &str, object: &mut Value) {
+    let kind = look::text(object, "/kind").to_owned();
+    if let Some(root) = Schema::get().kind(api_version, &kind) {
+        decode::decode(root, object);
+        decode::encode(root, object);
+    }
 }
 
 fn admit_custom(

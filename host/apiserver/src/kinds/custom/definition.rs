@@ -403,21 +403,26 @@ fn check_stored(object: &Value) -> Vec<FieldError> {
             "must have at least one stored version",
         )];
     }
-    let versions = list(spec_of(object), "versions");
-    let missing = stored.iter().enumerate().filter(|(_, name)| {
-        !versions
-            .iter()
-            .any(|version| version.get("name") == Some(name))
-    });
-    missing
-        .map(|(at, name)| {
-            let version = name.as_str().unwrap_or_default();
-            let detail = format!(
-                "missing from spec.versions; {version} was previously a storage version, and must remain in spec.versions until a storage migration ensures no data remains persisted in {version} and removes {version} from status.storedVersions"
-            );
-            invalid(&index(place, at), name, &detail)
-        })
-        .collect()
+    let mut errors = Vec::new();
+    // A name is found once, so that one that is there twice is told as missing.
+    let mut left: Vec<(usize, &Value)> = stored.iter().enumerate().collect();
+    for version in list(spec_of(object), "versions") {
+        let name = version.get("name").unwrap_or(&Value::Null);
+        let before = left.len();
+        left.retain(|(_, known)| *known != name);
+        if left.len() == before && flag(version, "storage") {
+            let why = format!("must have the storage version {}", text(version, "name"));
+            errors.push(invalid(place, &json!(stored), &why));
+        }
+    }
+    errors.extend(left.into_iter().map(|(at, name)| {
+        let version = name.as_str().unwrap_or_default();
+        let detail = format!(
+            "missing from spec.versions; {version} was previously a storage version, and must remain in spec.versions until a storage migration ensures no data remains persisted in {version} and removes {version} from status.storedVersions"
+        );
+        invalid(&index(place, at), name, &detail)
+    }));
+    errors
 }
 
 /// Groups of Kubernetes' own need a word of approval.

@@ -21,7 +21,8 @@ use serde_json::{Value, json};
 
 use self::findings::{flag, list, text};
 use self::rules::Rules;
-use super::{Resource, Scale, Subresource};
+use super::admit::{OBJECT_META, reference};
+use super::{Resource, Scale, Selectable, Subresource};
 
 pub(crate) use self::admit::admit;
 pub(crate) use self::definition::admit as admit_definition;
@@ -77,23 +78,6 @@ impl Definition {
     #[must_use]
     pub fn is_terminating(&self) -> bool {
         self.terminating
-    }
-
-    /// The fields that selectors may name, with their values in an object.
-    pub(super) fn selectable(&self, object: &Value) -> Vec<(Box<str>, Box<str>)> {
-        let fields = list(&self.version, "selectableFields").iter();
-        fields
-            .map(|field| {
-                let at = text(field, "jsonPath");
-                let found = path::find(object, at);
-                let value = found.first().map_or_else(String::new, |value| match value {
-                    Value::String(text) => text.clone(),
-                    Value::Null => String::new(),
-                    other => other.to_string(),
-                });
-                (at.trim_start_matches('.').into(), value.into())
-            })
-            .collect()
     }
 
     /// An object as it is stored: without what that version's schema does not have, with its defaults. Other versions show the same.
@@ -174,11 +158,21 @@ pub(super) fn resources(definition: &Value, before: &[Arc<Resource>]) -> Vec<Res
             scale: scale(version),
             collection: format!("{group}/{plural}").into(),
             stored_api_version: stored.as_str().into(),
+            selectable: Selectable::custom(
+                selectable(version),
+                versions.iter().flat_map(selectable),
+            ),
             create_on_update: false,
             unconditional_update: false,
             returns_deleted: false,
         })
         .collect()
+}
+
+/// The paths of the fields that selectors may name.
+fn selectable(version: &Value) -> impl Iterator<Item = &str> {
+    let fields = list(version, "selectableFields").iter();
+    fields.map(|field| text(field, "jsonPath"))
 }
 
 fn described(
@@ -276,24 +270,15 @@ pub(super) fn documented(resource: &Resource) -> Value {
         let properties = map.entry("properties").or_insert_with(|| json!({}));
         if let Some(properties) = properties.as_object_mut() {
             for (name, words) in [
-                (
-                    "apiVersion",
-                    "APIVersion defines the versioned schema of this representation of an object.",
-                ),
-                (
-                    "kind",
-                    "Kind is a string value representing the REST resource this object represents.",
-                ),
+                ("apiVersion", "The group and version of the object's kind."),
+                ("kind", "The object's kind."),
             ] {
                 properties.insert(
                     name.to_owned(),
                     json!({"type": "string", "description": words}),
                 );
             }
-            properties.insert(
-                "metadata".to_owned(),
-                json!({"type": "object", "description": "Standard object's metadata."}),
-            );
+            properties.insert("metadata".to_owned(), reference(OBJECT_META));
         }
         map.insert(
             "x-kubernetes-group-version-kind".to_owned(),

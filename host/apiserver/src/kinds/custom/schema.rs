@@ -48,7 +48,7 @@ pub(super) fn check(schema: &Value, path: &str, status: bool) -> Vec<FieldError>
         ));
     }
     let mut structural = invariants(schema, Level::Root, path);
-    structural.extend(complete(schema, Some(schema), path, path));
+    structural.extend(complete(schema, schema, path, path));
     if structural.is_empty() {
         structural = defaults(schema, path);
     }
@@ -271,8 +271,9 @@ fn nested(schema: &Value, path: &str) -> Vec<FieldError> {
     errors
 }
 
-/// What alternatives speak of is there outside of them, too.
-fn complete(rules: &Value, schema: Option<&Value>, place: &str, path: &str) -> Vec<FieldError> {
+/// What alternatives speak of is there outside of them, too. The real server looks so at the alternatives of the root alone, and takes
+/// whatever stands in those of deeper schemas (`complete.go`).
+fn complete(rules: &Value, schema: &Value, place: &str, path: &str) -> Vec<FieldError> {
     let mut errors = Vec::new();
     let mut inner: Vec<(&Value, String)> = Vec::new();
     for field in ["allOf", "anyOf", "oneOf"] {
@@ -281,18 +282,7 @@ fn complete(rules: &Value, schema: Option<&Value>, place: &str, path: &str) -> V
     }
     inner.extend(rules.get("not").map(|of| (of, child(path, "not"))));
     for (of, path) in inner {
-        errors.extend(covered(of, schema, place, &path));
-    }
-    // Deeper schemas have alternatives of their own.
-    if let Some(schema) = schema.filter(|schema| std::ptr::eq(*schema, rules)) {
-        for (name, of) in members(schema, "properties") {
-            let at = key(&child(path, "properties"), name);
-            errors.extend(complete(of, Some(of), &at, &at));
-        }
-        if let Some(of) = schema.get("items").filter(|of| of.is_object()) {
-            let at = child(path, "items");
-            errors.extend(complete(of, Some(of), &at, &at));
-        }
+        errors.extend(covered(of, Some(schema), place, &path));
     }
     errors
 }
@@ -301,7 +291,7 @@ fn covered(rules: &Value, schema: Option<&Value>, place: &str, path: &str) -> Ve
     let Some(schema) = schema else {
         return vec![required(place, &format!("because it is defined in {path}"))];
     };
-    let mut errors = complete(rules, Some(schema), place, path);
+    let mut errors = complete(rules, schema, place, path);
     if let Some(of) = rules.get("items") {
         errors.extend(covered(
             of,

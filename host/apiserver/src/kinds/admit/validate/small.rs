@@ -100,22 +100,6 @@ pub(super) fn role_binding(errors: &mut Errors, change: Change<'_>, cluster: boo
     }
 }
 
-/// The name of a CustomResourceDefinition; the rest of it is checked where it is served.
-pub(super) fn custom_resource(errors: &mut Errors, change: Change<'_>) {
-    if !change.old.is_null() {
-        return;
-    }
-    let part = |pointer| text(change.new, pointer);
-    let name = part("/metadata/name");
-    if name != format!("{}.{}", part("/spec/names/plural"), part("/spec/group")) {
-        errors.invalid(
-            "metadata.name",
-            name,
-            "must be spec.names.plural+\".\"+spec.group",
-        );
-    }
-}
-
 /// Whether a specification stays as it is, for kinds where nothing of it may change.
 pub(super) fn specification_stays(errors: &mut Errors, change: Change<'_>) {
     let (new, old): (&Value, &Value) = (change.new, change.old);
