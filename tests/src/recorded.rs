@@ -100,10 +100,26 @@ pub fn text(file: &str) -> Result<String> {
 pub async fn answers(client: &Client, script: &[Exchange]) -> Result<Vec<Exchange>> {
     let mut known = Known::default();
     let mut answered = Vec::new();
-    for exchange in script {
-        let answer = ask(client, &known.filled(exchange)).await;
-        let answer = answer.with_context(|| format!("{} {}", exchange.method, exchange.path))?;
-        answered.push(known.answered(exchange, answer));
+    let mut rest = script;
+    while let Some((first, others)) = rest.split_first() {
+        // Watches take their time and change nothing, so those that follow each other are asked for at once.
+        let more = others
+            .iter()
+            .take_while(|next| first.method == replay::WATCH && next.method == replay::WATCH);
+        let (now, later) = rest.split_at(1 + more.count());
+        let asked = now.iter().map(|exchange| known.filled(exchange));
+        let asked: Vec<Exchange> = asked.collect();
+        let answers = asked.iter().map(|exchange| async move {
+            let answer = ask(client, exchange).await;
+            answer.with_context(|| format!("{} {}", exchange.method, exchange.path))
+        });
+        for (exchange, answer) in now
+            .iter()
+            .zip(futures::future::try_join_all(answers).await?)
+        {
+            answered.push(known.answered(exchange, answer));
+        }
+        rest = later;
     }
     Ok(answered)
 }

@@ -213,15 +213,22 @@ impl Status {
         )
     }
 
-    /// A request that is understood, and cannot be carried out on this object. What is wrong is a cause, since the message is fixed.
+    /// A resourceVersion that is no number.
     #[must_use]
-    pub fn unprocessable(why: &str) -> Self {
+    pub fn no_version(given: &str) -> Self {
+        let message = format!("strconv.ParseUint: parsing {given:?}: invalid syntax");
+        Self::failure(500, "", message)
+    }
+
+    /// A request that is understood, and cannot be carried out on this object. The real server says no more than that.
+    #[must_use]
+    pub fn unprocessable() -> Self {
         Self::failure(
             422,
             "Invalid",
             "the server rejected our request due to an error in our request",
         )
-        .because_of("", why, "")
+        .with_details(Details::default())
     }
 
     /// Not allowed, whoever asks.

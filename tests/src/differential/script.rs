@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::RUN;
-use crate::recorded::replay::{Exchange, WATCH};
+use crate::recorded::replay::{Exchange, FIRST, WATCH};
 use crate::simulator::dice::Dice;
 
 /// A kind that scripts are about.
@@ -106,7 +106,7 @@ pub fn script(seed: u64, kinds: &[Kind]) -> Vec<Exchange> {
         .collect();
     let namespace = json!({"metadata": {"name": RUN}});
     let mut script = vec![
-        get("/api/v1/namespaces/default/configmaps"),
+        get(FIRST),
         exchange("POST", "/api/v1/namespaces".to_owned(), Some(namespace)),
     ];
     for number in 0..REQUESTS {
@@ -267,7 +267,8 @@ impl Kind {
                 let selector = dice.pick(&FIELD_SELECTORS).replace("@name", name);
                 query = format!("{query}&fieldSelector={selector}");
             }
-            2 => query += "&limit=1",
+            // Of cluster-wide kinds the real server has other scripts' objects too.
+            2 if self.namespaced => query += "&limit=1",
             _ => {}
         }
         let query = query.trim_start_matches('&');

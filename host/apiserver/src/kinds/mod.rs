@@ -19,6 +19,7 @@ use serde_json::Value;
 use stagewright_core::object::Kind;
 use stagewright_core::time::Time;
 
+use self::admit::check_metadata;
 pub use self::admit::{ProtobufError, admit, from_protobuf};
 pub use self::catalog::Catalog;
 pub use self::convert::convert;

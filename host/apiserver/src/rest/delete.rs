@@ -13,9 +13,13 @@ use super::query::{check_dry_run, refuse_options};
 use super::select::Filter;
 use super::write::stored_draft;
 use super::{Call, media, metadata};
-use crate::kinds::{Resource, custom};
+use crate::kinds::{Resource, Warning, custom};
 use crate::status::{FieldError, Status};
 use crate::store::Entry;
+
+/// What is said to who deletes a Job and not what becomes of its pods.
+const ORPHANS: &str = "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them \
+     or set propagationPolicy=Orphan to suppress this warning";
 
 /// `metav1.DeleteOptions`.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -52,7 +56,16 @@ impl Call<'_> {
     pub(super) fn delete(&mut self) -> Result<Answer, Status> {
         let options = self.delete_options()?;
         self.check_mortal()?;
+        self.warn_of_orphans(&options);
         self.delete_with(&options)
+    }
+
+    /// A Job's pods stay unless that is said otherwise, which surprises.
+    fn warn_of_orphans(&mut self, options: &DeleteOptions) {
+        let said = options.propagation_policy.is_some() || options.orphan_dependents.is_some();
+        if *self.target.resource.collection == *"batch/jobs" && !said {
+            self.warnings.push(Warning(ORPHANS.to_owned()));
+        }
     }
 
     /// Deletes the target.
@@ -72,6 +85,7 @@ impl Call<'_> {
         }
         self.query.check_list()?;
         let options = self.delete_options()?;
+        self.warn_of_orphans(&options);
         let filter = Filter::new(&self.target, &self.query)?;
         let list: List = self.shared.read(|store| self.page(store, &filter))?;
         let collection = self.target.clone();

@@ -65,7 +65,7 @@ impl Call<'_> {
 pub(super) fn refused(error: &PatchError, form: Form) -> Status {
     match (error, form) {
         (PatchError::TestFailed { .. }, _) | (PatchError::Invalid { .. }, Form::Json) => {
-            Status::unprocessable(&error.to_string())
+            Status::unprocessable()
         }
         _ => Status::bad_request(error.to_string()),
     }

@@ -10,6 +10,9 @@ use crate::kinds::{self, Operation, Resource};
 use crate::status::{FieldError, MODIFIED, Status};
 use crate::store::{Draft, Entry};
 
+/// Where the real server's kinds come from, as its errors say it.
+const SCHEME: &str = "pkg/runtime/scheme.go:111";
+
 /// How many names are tried for a `generateName`.
 const NAMES: usize = 8;
 
@@ -37,14 +40,16 @@ impl Call<'_> {
         if definition.is_some_and(|definition| definition.is_terminating()) {
             return Err(Status::terminating());
         }
-        if !["", "0"].contains(&metadata::text(&object, "resourceVersion")) {
+        // What is no number at all is no version, and does not count.
+        let version = metadata::text(&object, "resourceVersion").parse::<u64>();
+        if version.is_ok_and(|version| version != 0) {
             return Err(Status::set_version());
         }
         let base = metadata::text(&object, "generateName").to_owned();
         if !given.is_empty() || base.is_empty() {
             return self
                 .store_new(object)?
-                .ok_or_else(|| Status::already_exists(&self.target.resource, &given));
+                .ok_or_else(|| self.already_exists(&given));
         }
         let mut name = String::new();
         for _ in 0..NAMES {
@@ -56,6 +61,20 @@ impl Call<'_> {
             }
         }
         Err(Status::no_unique_name(&self.target.resource, &name))
+    }
+
+    /// The name is taken, perhaps by what is on its way out.
+    fn already_exists(&self, name: &str) -> Status {
+        let resource = &self.target.resource;
+        let mut status = Status::already_exists(resource, name);
+        let key = self.target.key(name);
+        let there = self
+            .shared
+            .read(|store| store.get(&resource.collection, &key).cloned());
+        if there.is_some_and(|entry| metadata::deletion(&entry.object()).is_some()) {
+            status.message = format!("object is being deleted: {}", status.message);
+        }
+        status
     }
 
     /// Admits the object and stores it; `None` if its name is taken.
@@ -95,10 +114,14 @@ impl Call<'_> {
         let there = self
             .shared
             .read(|store| store.get(&collection, &key).is_some());
-        if !there && self.target.resource.create_on_update && self.target.subresource.is_none() {
+        if !there && self.target.resource.create_on_update {
             let mut object = object;
             if let Some(wanted) = uid_of(&object) {
                 return Err(self.other_uid(&wanted, ""));
+            }
+            version_of(&object)?;
+            if self.target.subresource.is_some() {
+                return Err(Status::not_found(&self.target.resource, self.target.name()));
             }
             metadata::of(&mut object)?.remove("resourceVersion");
             return self.create_object(object);
@@ -323,13 +346,9 @@ impl Call<'_> {
     /// The resourceVersion in an update is the stored one's, or none where the kind allows that.
     fn check_version(&self, object: &Value, revision: u64) -> Result<(), Status> {
         let (resource, name) = (&self.target.resource, self.target.name());
-        let given = metadata::text(object, "resourceVersion");
-        match given.parse::<u64>() {
-            Ok(given) if given == revision => Ok(()),
-            Ok(given) if given != 0 => Err(Status::conflict(resource, name, MODIFIED)),
-            Err(_) if !given.is_empty() => Err(Status::bad_request(format!(
-                "metadata.resourceVersion: Invalid value: {given:?}: a resourceVersion is a decimal number"
-            ))),
+        match version_of(object)? {
+            given if given == revision => Ok(()),
+            given if given != 0 => Err(Status::conflict(resource, name, MODIFIED)),
             _ if resource.unconditional_update => Ok(()),
             _ => {
                 let error = FieldError::invalid(
@@ -408,11 +427,22 @@ pub(super) fn check_type(resource: &Resource, object: &mut Value) -> Result<(), 
     }
     if kind != *resource.kind && !resource.custom {
         return Err(Status::bad_request(format!(
-            "{kind} in version {:?} cannot be handled as a {}: the kind in the data is another than the path's",
+            "{kind} in version {:?} cannot be handled as a {}: no kind {kind:?} is registered for version {version:?} in scheme {SCHEME:?}",
             resource.version, resource.kind
         )));
     }
     Ok(())
+}
+
+/// The resourceVersion that an update names; 0 if it names none.
+///
+/// # Errors
+/// 500 as there, if it is no number.
+fn version_of(object: &Value) -> Result<u64, Status> {
+    match metadata::text(object, "resourceVersion") {
+        "" => Ok(0),
+        given => given.parse().map_err(|_| Status::no_version(given)),
+    }
 }
 
 fn uid_of(object: &Value) -> Option<String> {

@@ -12,6 +12,7 @@ mod discovery;
 mod explain;
 mod objects;
 mod replay;
+mod scripts;
 mod select;
 mod serving;
 mod support;

@@ -45,7 +45,7 @@ pub(super) use self::documents::{OBJECT_META, reference, schemas};
 pub use self::protobuf::{ProtobufError, from_protobuf};
 use self::schema::{Schema, Struct};
 use super::{AdmitContext, FieldValidation, Operation, Resource, Warning};
-use crate::status::Status;
+use crate::status::{FieldError, Status};
 
 /// Makes the object what is stored: unknown fields pruned, defaults filled in, what the operation may not write reset (status
 /// on create, spec on a status update), the generation counted, everything validated.
@@ -92,6 +92,16 @@ pub(super) fn reshape(api_version: &str, object: &mut Value) {
         decode::decode(root, object);
         decode::encode(root, object);
     }
+}
+
+/// What is wrong with the metadata of a custom resource.
+pub(super) fn check_metadata(
+    resource: &Resource,
+    operation: Operation<'_>,
+    object: &Value,
+) -> Vec<FieldError> {
+    let old = operation.old().unwrap_or(&Value::Null);
+    validate::check(resource, operation, object, old)
 }
 
 fn admit_custom(

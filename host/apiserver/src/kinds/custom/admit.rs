@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::findings::{NOWHERE, invalid};
 use super::{Definition, check, metadata, path, prune};
-use crate::kinds::{AdmitContext, FieldValidation, Operation, Resource, Warning};
+use crate::kinds::{AdmitContext, FieldValidation, Operation, Resource, Warning, check_metadata};
 use crate::status::{FieldError, FieldErrorSort, Status};
 
 /// As [`crate::kinds::admit`], for an object of a kind that a definition made.
@@ -157,7 +157,7 @@ fn validate(
         Operation::Update { old } | Operation::UpdateSubresource { old, .. } => (Some(old), false),
         Operation::UpdateStatus { old } => (Some(old), true),
     };
-    let mut errors = Vec::new();
+    let mut errors = check_metadata(resource, operation, object);
     if status {
         if let (Some(of), Some(status)) =
             (schema.pointer("/properties/status"), object.get("status"))
@@ -166,7 +166,6 @@ fn validate(
             errors.extend(check::check(of, status, before, "status"));
         }
     } else {
-        errors.extend(metadata::check_name(object));
         errors.extend(check::check(schema, object, old, ""));
     }
     errors.extend(check_scale(definition, object, !status));
@@ -217,10 +216,14 @@ fn check_scale(definition: &Definition, object: &Value, spec: bool) -> Vec<Field
             errors.push(invalid(at, &json!(0), &detail));
             continue;
         }
-        let number = path::find(object, at)
-            .first()
-            .and_then(|value| value.as_i64())
-            .unwrap_or(0);
+        let found = path::find(object, at);
+        if let Some((value, kind)) = found.first().and_then(|value| no_number(value)) {
+            let detail =
+                format!("{at} accessor error: {value} is of the type {kind}, expected int64");
+            errors.push(invalid(at, &json!(0), &detail));
+            continue;
+        }
+        let number = found.first().and_then(|value| value.as_i64()).unwrap_or(0);
         if number < 0 {
             errors.push(invalid(
                 at,
@@ -233,6 +236,16 @@ fn check_scale(definition: &Definition, object: &Value, spec: bool) -> Vec<Field
         }
     }
     errors
+}
+
+/// A value that should be a whole number and is none, as Go prints it, with Go's name of its type.
+fn no_number(value: &Value) -> Option<(String, &'static str)> {
+    match value {
+        Value::String(text) => Some((text.clone(), "string")),
+        Value::Bool(flag) => Some((flag.to_string(), "bool")),
+        Value::Number(number) if number.as_i64().is_none() => Some((number.to_string(), "float64")),
+        _ => None,
+    }
 }
 
 /// Whether the way to a field goes through objects alone; else the text that is in the way.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::findings::{child, invalid, required, text};
+use super::findings::{child, invalid, required};
 use crate::status::FieldError;
 
 /// What stands in metadata, and what Go's decoder calls its type.
@@ -122,20 +122,6 @@ pub(super) fn subdomain(text: &str) -> Option<&'static str> {
         (false, _) => Some(SUBDOMAIN),
         (true, false) => None,
     }
-}
-
-/// What is wrong with an object's name.
-pub(super) fn check_name(object: &Value) -> Vec<FieldError> {
-    let metadata = object.get("metadata").unwrap_or(&Value::Null);
-    let name = text(metadata, "name");
-    if name.is_empty() {
-        return vec![required(
-            "metadata.name",
-            "name or generateName is required",
-        )];
-    }
-    let why = subdomain(name).map(|why| invalid("metadata.name", &Value::from(name), why));
-    why.into_iter().collect()
 }
 
 /// What is wrong with the kind, version and metadata of embedded resources.

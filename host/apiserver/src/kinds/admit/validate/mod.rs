@@ -5,6 +5,7 @@ mod counts;
 mod job;
 mod metadata;
 mod names;
+mod networking;
 mod node;
 mod pod;
 mod small;
@@ -75,6 +76,7 @@ pub(super) fn check(
 fn itself(resource: &Resource, errors: &mut Errors, change: Change<'_>) {
     match &*resource.collection {
         "/configmaps" => basics::config_map(errors, change),
+        "/limitranges" => small::limit_range(errors, change),
         "/events" => basics::event(errors, change, resource.group.is_empty()),
         "/namespaces" => basics::namespace(errors, change, false),
         "/nodes" => node::check(errors, change),
@@ -86,6 +88,7 @@ fn itself(resource: &Resource, errors: &mut Errors, change: Change<'_>) {
         "/replicationcontrollers" => workloads::replication_controller(errors, change),
         "/secrets" => basics::secret(errors, change),
         "/services" => basics::service(errors, change),
+        "apps/controllerrevisions" => small::controller_revision(errors, change),
         "apps/daemonsets" => workloads::daemon_set(errors, change),
         "apps/deployments" => workloads::deployment(errors, change),
         "apps/replicasets" => workloads::replica_set(errors, change),
@@ -94,15 +97,23 @@ fn itself(resource: &Resource, errors: &mut Errors, change: Change<'_>) {
         "batch/cronjobs" => job::cron(errors, change),
         "batch/jobs" => job::check(errors, change),
         "coordination.k8s.io/leases" => small::lease(errors, change),
+        "discovery.k8s.io/endpointslices" => networking::endpoint_slice(errors, change),
+        "networking.k8s.io/ingressclasses" => networking::ingress_class(errors, change),
+        "networking.k8s.io/ingresses" => networking::ingress(errors, change),
+        "networking.k8s.io/networkpolicies" => networking::policy(errors, change),
         "policy/poddisruptionbudgets" => workloads::budget(errors, change),
         "rbac.authorization.k8s.io/clusterrolebindings" => {
             small::role_binding(errors, change, true);
         }
+        "rbac.authorization.k8s.io/clusterroles" => small::role(errors, change, true),
+        "rbac.authorization.k8s.io/roles" => small::role(errors, change, false),
         "rbac.authorization.k8s.io/rolebindings" => small::role_binding(errors, change, false),
         "resource.k8s.io/resourceclaims" | "resource.k8s.io/resourceclaimtemplates" => {
             small::specification_stays(errors, change);
         }
         "scheduling.k8s.io/priorityclasses" => small::priority_class(errors, change),
+        "storage.k8s.io/csidrivers" => storage::driver(errors, change),
+        "storage.k8s.io/csinodes" => storage::node_drivers(errors, change),
         "storage.k8s.io/storageclasses" => storage::storage_class(errors, change),
         "storage.k8s.io/volumeattachments" => storage::attachment(errors, change),
         _ => {}
@@ -115,6 +126,8 @@ fn status(collection: &str, errors: &mut Errors, change: Change<'_>) {
         "/namespaces" => basics::namespace_status(errors, change),
         "/nodes" => node::check(errors, change),
         "/pods" => pod::status(errors, change),
+        "/services" => networking::balanced(errors, change, true),
+        "networking.k8s.io/ingresses" => networking::balanced(errors, change, false),
         "batch/jobs" => job::status(errors, change),
         _ => {
             let counts = counts::STATUS.iter().find(|(name, _)| *name == collection);

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::super::look::{at, int, is_true, text};
+use super::super::look::{at, entries, int, is_true, items, list, text};
 use super::{Change, Errors, names};
 
 /// The highest priority that is not the system's.
@@ -72,6 +72,124 @@ pub(super) fn priority_class(errors: &mut Errors, change: Change<'_>) {
     }
 }
 
+/// A ControllerRevision, new or changed.
+pub(super) fn controller_revision(errors: &mut Errors, change: Change<'_>) {
+    let revision = change.new;
+    let number = int(revision, "/revision");
+    if let Some(number) = number.filter(|number| *number < 0) {
+        let words = "must be greater than or equal to 0";
+        errors.invalid("revision", number, words);
+    }
+    if !change.old.is_null() {
+        errors.immutable(revision, change.old, "data");
+        return;
+    }
+    match at(revision, "/data") {
+        Value::Null => errors.required("data", "data is mandatory"),
+        Value::Object(_) => {}
+        _ => errors.required("data", "data must be a valid JSON object"),
+    }
+}
+
+/// A LimitRange, new or changed: its types, and what a pod's may not have. How its amounts compare is not looked at.
+pub(super) fn limit_range(errors: &mut Errors, change: Change<'_>) {
+    const TYPES: [&str; 3] = ["Pod", "Container", "PersistentVolumeClaim"];
+    let mut seen = Vec::new();
+    for (path, limit) in items(change.new, "/spec/limits", "spec.limits") {
+        let (sort, place) = (text(limit, "/type"), format!("{path}.type"));
+        let broken = names::key(sort);
+        if broken.is_empty() && !sort.contains('/') && !TYPES.contains(&sort) {
+            let words = "must be a standard limit type or fully qualified";
+            errors.invalid(&place, sort, words);
+        }
+        errors.form(&place, sort, broken);
+        if seen.contains(&sort) {
+            errors.duplicate(&place, sort);
+        }
+        seen.push(sort);
+        for field in ["default", "defaultRequest"] {
+            if sort == "Pod" && entries(limit, &format!("/{field}")).next().is_some() {
+                let words = "may not be specified when `type` is 'Pod'";
+                errors.forbidden(&format!("{path}.{field}"), words);
+            }
+        }
+        let bounded = ["/min/storage", "/max/storage"];
+        if sort == "PersistentVolumeClaim" && bounded.iter().all(|place| at(limit, place).is_null())
+        {
+            let words =
+                "either minimum or maximum storage value is required, but neither was provided";
+            errors.required(&format!("{path}.limits"), words);
+        }
+    }
+}
+
+/// A Role or ClusterRole, new or changed.
+pub(super) fn role(errors: &mut Errors, change: Change<'_>, cluster: bool) {
+    for (path, rule) in items(change.new, "/rules", "rules") {
+        let has = |field: &str| !list(rule, &format!("/{field}")).is_empty();
+        if !has("verbs") {
+            let words = "verbs must contain at least one value";
+            errors.required(&format!("{path}.verbs"), words);
+        }
+        if has("nonResourceURLs") {
+            let urls = || at(rule, "/nonResourceURLs").clone();
+            let place = format!("{path}.nonResourceURLs");
+            if !cluster {
+                let words = "namespaced rules cannot apply to non-resource URLs";
+                errors.invalid(&place, urls(), words);
+            }
+            if has("apiGroups") || has("resources") || has("resourceNames") {
+                let words = "rules cannot apply to both regular resources and non-resource URLs";
+                errors.invalid(&place, urls(), words);
+            }
+            continue;
+        }
+        for (field, words) in [
+            (
+                "apiGroups",
+                "resource rules must supply at least one api group",
+            ),
+            (
+                "resources",
+                "resource rules must supply at least one resource",
+            ),
+        ] {
+            if !has(field) {
+                errors.required(&format!("{path}.{field}"), words);
+            }
+        }
+    }
+}
+
+fn subject(errors: &mut Errors, subject: &Value, path: &str, cluster: bool) {
+    const GROUP: &str = "rbac.authorization.k8s.io";
+    let of = |field: &str| text(subject, &format!("/{field}"));
+    let (name, group) = (of("name"), of("apiGroup"));
+    let (name_at, group_at) = (format!("{path}.name"), format!("{path}.apiGroup"));
+    if name.is_empty() {
+        errors.required(&name_at, "");
+    }
+    match of("kind") {
+        "ServiceAccount" => {
+            if !name.is_empty() {
+                errors.form(&name_at, name, names::subdomain(name));
+            }
+            if !group.is_empty() {
+                errors.not_supported(&group_at, group, &[""]);
+            }
+            if cluster && of("namespace").is_empty() {
+                errors.required(&format!("{path}.namespace"), "");
+            }
+        }
+        "User" | "Group" if group != GROUP => errors.not_supported(&group_at, group, &[GROUP]),
+        "User" | "Group" => {}
+        other => {
+            let known = ["ServiceAccount", "User", "Group"];
+            errors.not_supported(&format!("{path}.kind"), other, &known);
+        }
+    }
+}
+
 /// A RoleBinding or ClusterRoleBinding, new or changed.
 pub(super) fn role_binding(errors: &mut Errors, change: Change<'_>, cluster: bool) {
     const GROUP: &str = "rbac.authorization.k8s.io";
@@ -94,6 +212,9 @@ pub(super) fn role_binding(errors: &mut Errors, change: Change<'_>, cluster: boo
         errors.required("roleRef.name", "");
     } else {
         errors.form("roleRef.name", name, names::segment(name));
+    }
+    for (path, of) in items(change.new, "/subjects", "subjects") {
+        subject(errors, of, &path, cluster);
     }
     if !change.old.is_null() && role != at(change.old, "/roleRef") {
         errors.invalid("roleRef", role.clone(), "cannot change roleRef");

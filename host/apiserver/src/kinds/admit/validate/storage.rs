@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::super::look::{at, entries, list, text};
+use super::super::look::{at, entries, int, items, list, text};
 use super::super::quantity;
 use super::{Change, Errors, metadata, names};
 
@@ -207,13 +207,103 @@ pub(super) fn storage_class(errors: &mut Errors, change: Change<'_>) {
     }
 }
 
+/// A driver's name.
+fn driver_name(errors: &mut Errors, name: &str, path: &str) {
+    if name.is_empty() {
+        errors.required(path, "");
+        return;
+    }
+    if name.len() > 63 {
+        errors.too_long(path, 63);
+    }
+    errors.form(path, name, names::subdomain(&name.to_lowercase()));
+}
+
+/// A CSIDriver, new or changed.
+pub(super) fn driver(errors: &mut Errors, change: Change<'_>) {
+    const MODES: [&str; 2] = ["Persistent", "Ephemeral"];
+    const POLICIES: [&str; 3] = ["File", "None", "ReadWriteOnceWithFSType"];
+    let spec = at(change.new, "/spec");
+    let policy = text(spec, "/fsGroupPolicy");
+    if !policy.is_empty() && !POLICIES.contains(&policy) {
+        errors.not_supported("spec.fsGroupPolicy", policy, &POLICIES);
+    }
+    for mode in list(spec, "/volumeLifecycleModes") {
+        let mode = mode.as_str().unwrap_or_default();
+        if !MODES.contains(&mode) {
+            errors.not_supported("spec.volumeLifecycleModes", mode, &MODES);
+        }
+    }
+    let period = int(spec, "/nodeAllocatableUpdatePeriodSeconds");
+    if let Some(period) = period.filter(|period| *period < 10) {
+        let words = "must be greater than or equal to 10 seconds";
+        errors.invalid("spec.nodeAllocatableUpdatePeriodSeconds", period, words);
+    }
+    if !change.old.is_null() {
+        let required = at(spec, "/attachRequired");
+        if required != at(change.old, "/spec/attachRequired") {
+            // The real server's path has another name here.
+            errors.invalid(
+                "spec.attachedRequired",
+                required.clone(),
+                "field is immutable",
+            );
+        }
+        errors.immutable(change.new, change.old, "spec.volumeLifecycleModes");
+    }
+}
+
+/// A CSINode, new or changed.
+pub(super) fn node_drivers(errors: &mut Errors, change: Change<'_>) {
+    let mut seen = Vec::new();
+    for (path, driver) in items(change.new, "/spec/drivers", "spec.drivers") {
+        let name = text(driver, "/name");
+        driver_name(errors, name, &format!("{path}.name"));
+        if text(driver, "/nodeID").is_empty() {
+            errors.required(&format!("{path}.nodeID"), "");
+        }
+        let count = int(driver, "/allocatable/count");
+        if let Some(count) = count.filter(|count| *count < 0) {
+            let words = "must be greater than or equal to 0";
+            errors.invalid(&format!("{path}.allocatable.count"), count, words);
+        }
+        if seen.contains(&name) {
+            errors.duplicate(&format!("{path}.name"), name);
+        }
+        seen.push(name);
+        for key in list(driver, "/topologyKeys") {
+            let key = key.as_str().unwrap_or_default();
+            errors.form(&path, key, names::key(key));
+        }
+    }
+    drivers_stay(errors, change);
+}
+
+/// What a driver has told of itself stays, but for how many volumes there may be.
+fn drivers_stay(errors: &mut Errors, change: Change<'_>) {
+    let without_count = |driver: &Value| {
+        let mut driver = driver.clone();
+        if let Some(map) = driver.as_object_mut() {
+            map.remove("allocatable");
+        }
+        driver
+    };
+    for before in list(change.old, "/spec/drivers") {
+        for now in list(change.new, "/spec/drivers") {
+            let same = text(before, "/name") == text(now, "/name");
+            if same && without_count(before) != without_count(now) {
+                errors.invalid("spec.drivers", without_count(now), "field is immutable");
+            }
+        }
+    }
+}
+
 /// A VolumeAttachment, new or changed.
 pub(super) fn attachment(errors: &mut Errors, change: Change<'_>) {
     let spec = at(change.new, "/spec");
-    for field in ["attacher", "nodeName"] {
-        if text(spec, &format!("/{field}")).is_empty() {
-            errors.required(&format!("spec.{field}"), "");
-        }
+    driver_name(errors, text(spec, "/attacher"), "spec.attacher");
+    if text(spec, "/nodeName").is_empty() {
+        errors.required("spec.nodeName", "");
     }
     let sources = ["inlineVolumeSpec", "persistentVolumeName"];
     let count = sources
