@@ -146,6 +146,8 @@ pub struct AdmitContext {
     pub now: Time,
     /// What becomes of unknown fields.
     pub field_validation: FieldValidation,
+    /// Whether a patch has made the object, which is then what is wrong.
+    pub is_patch: bool,
 }
 
 /// The text of one `Warning:` header.

@@ -47,6 +47,8 @@ pub(crate) struct Call<'a> {
     body: &'a Bytes,
     pub(crate) warnings: Vec<Warning>,
     pub(crate) now: Time,
+    /// Whether the body is a change, and not the object.
+    is_patch: bool,
 }
 
 /// Answers a request.
@@ -107,6 +109,7 @@ fn resource(
         body,
         warnings: Vec::new(),
         now,
+        is_patch: head.method == Method::PATCH,
     };
     if let Some(warning) = call
         .target
@@ -216,6 +219,7 @@ impl Call<'_> {
         AdmitContext {
             now: self.now,
             field_validation: self.query.validation(),
+            is_patch: self.is_patch,
         }
     }
 }

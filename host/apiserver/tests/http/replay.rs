@@ -351,6 +351,10 @@ pub fn comparable(exchange: &Exchange) -> Value {
         .pointer_mut("/details/causes")
         .and_then(Value::as_array_mut)
     {
+        // What a patch has made of an object is shown there as a whole, and why that is none in words of the patch's form.
+        for cause in causes.iter_mut().filter(|cause| cause["field"] == "patch") {
+            cause["message"] = json!("");
+        }
         causes.sort_by_key(Value::to_string);
         causes.dedup();
         let message = answer["message"].as_str().unwrap_or_default();
@@ -408,10 +412,12 @@ fn steady_text(text: &str) -> String {
     }
     // How two objects differ is printed there line by line, and here by its places.
     let text = text.lines().next().unwrap_or_default();
-    let mut steady = without_storage(&without_objects(&without_uids(text)));
+    let mut steady = without_lexing(&without_storage(&without_objects(&without_uids(text))));
     for before in [
         "ResourceVersion in precondition: ",
         "ResourceVersion in object meta: ",
+        "the ResourceVersion in the precondition (",
+        "the ResourceVersion in record (",
     ] {
         if let Some((head, tail)) = steady.split_once(before) {
             let tail = tail.trim_start_matches(|letter: char| letter.is_ascii_digit());
@@ -427,6 +433,15 @@ fn without_objects(text: &str) -> String {
     match (text.split_once(BEFORE), text.rsplit_once("}: ")) {
         (Some((head, _)), Some((_, tail))) => format!("{head}{BEFORE}OBJECT}}: {tail}"),
         _ => text.to_owned(),
+    }
+}
+
+/// A text without how a selector is wrong: that is said in other words here.
+fn without_lexing(text: &str) -> String {
+    const BEFORE: &str = "unable to parse requirement: ";
+    match text.split_once(BEFORE) {
+        Some((head, _)) => format!("{head}{BEFORE}WHY"),
+        None => text.to_owned(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The forms of a patch, applied to our own copy.
 
-use json_patch::PatchOperation;
 use json_patch::jsonptr::Pointer;
+use json_patch::{AddOperation, PatchOperation};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -158,6 +158,16 @@ fn operate(
     number: usize,
     budget: &mut usize,
 ) -> Result<(), PatchError> {
+    // A member that is not there is replaced by being added, as the API server's library does it (evanphx/json-patch v4).
+    let operation = match operation {
+        PatchOperation::Replace(replace) if is_new_member(after, replace.path.as_str()) => {
+            PatchOperation::Add(AddOperation {
+                path: replace.path,
+                value: replace.value,
+            })
+        }
+        operation => operation,
+    };
     let refuse = |message: &str| {
         PatchError::invalid(
             operation.path().as_str(),
@@ -198,6 +208,12 @@ fn operate(
     // The crate's own undo is not needed: a failed patch is dropped with its tree.
     json_patch::patch_unsafe(after, std::slice::from_ref(&operation))
         .map_err(|error| refuse(&error.kind.to_string()))
+}
+
+/// Whether the path leads to a member that an object has not.
+fn is_new_member(tree: &Value, path: &str) -> bool {
+    let parent = path.rsplit_once('/').and_then(|(up, _)| tree.pointer(up));
+    parent.is_some_and(Value::is_object) && tree.pointer(path).is_none()
 }
 
 /// Whether the value is too deep for its new place.

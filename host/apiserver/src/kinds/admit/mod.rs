@@ -5,8 +5,7 @@
 //!
 //! # Known gaps
 //! Accepted here and refused there, or left out here and filled in there:
-//! - *Decoding*: duplicate fields are not seen. What a patch makes of an object is refused with 400, and with 422 there. Fields are
-//!   looked at in the order of the alphabet, so of several wrong types another may be told. Resources finer than a thousandth are
+//! - *Decoding*: duplicate fields are not seen. Fields are looked at in the order of the alphabet, so of several wrong types another may be told. Resources finer than a thousandth are
 //!   not rounded up.
 //! - *Defaults*: a Service gets no address and no node port; a pod no volume of its service account, no token, no `RuntimeClass`, no
 //!   `LimitRange`, no pod-level resources from its containers', and no priority from classes other than the system's; a claim no
@@ -39,7 +38,7 @@ mod strategy;
 mod tests;
 mod validate;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 pub(super) use self::documents::{OBJECT_META, reference, schemas};
 pub use self::protobuf::{ProtobufError, from_protobuf};
@@ -131,6 +130,10 @@ fn decoded(
         ))
     };
     if let Some(error) = found.error {
+        if context.is_patch {
+            let error = FieldError::invalid("patch", &json!(object.to_string()), &error);
+            return Err(Status::invalid_kind("", "", "", &[error]));
+        }
         return Err(refused(&error));
     }
     let unknown = found

@@ -19,6 +19,7 @@ fn context(field_validation: FieldValidation) -> AdmitContext {
     AdmitContext {
         now: Time::parse("2026-01-02T03:04:05Z").unwrap(),
         field_validation,
+        is_patch: false,
     }
 }
 

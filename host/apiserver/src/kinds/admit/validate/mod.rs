@@ -50,12 +50,21 @@ pub(super) fn check(
                 name_check(collection)
             };
             let by_domain = wants_domains(resource);
-            metadata::created(&mut errors, new, resource.namespaced, by_domain, name);
-            itself(resource, &mut errors, change);
+            // Rules that do not begin with those of metadata: these are looked at only where all else is well.
+            let is_late = old_event || collection == "policy/poddisruptionbudgets";
+            if is_late {
+                itself(resource, &mut errors, change);
+            }
+            if !is_late || errors.0.is_empty() {
+                metadata::created(&mut errors, new, resource.namespaced, by_domain, name);
+            }
+            if !is_late {
+                itself(resource, &mut errors, change);
+            }
         }
         Operation::Update { .. } => {
+            metadata::updated(&mut errors, new, old);
             if !old_event {
-                metadata::updated(&mut errors, new, old);
                 metadata::finalizers(&mut errors, new, wants_domains(resource));
             }
             itself(resource, &mut errors, change);
