@@ -26,6 +26,8 @@ struct Decoder {
     path: String,
     /// Embedded structs on the way, which only Go's own errors name: where in the path, and the name.
     within: Vec<(usize, Box<str>)>,
+    /// Where in the path keys of maps are.
+    keys: Vec<std::ops::Range<usize>>,
     found: Decoded,
 }
 
@@ -35,6 +37,7 @@ pub(super) fn decode(root: &Struct, object: &mut Value) -> Decoded {
         schema: Schema::get(),
         path: String::new(),
         within: Vec::new(),
+        keys: Vec::new(),
         found: Decoded::default(),
     };
     if let Some(map) = object.as_object_mut() {
@@ -147,7 +150,9 @@ impl Decoder {
     fn map(&mut self, of: &Struct, item: &Shape, map: &mut Map<String, Value>) {
         for (key, value) in map {
             let length = self.enter(key);
+            self.keys.push(length..self.path.len());
             self.element(of, item, value);
+            self.keys.pop();
             self.path.truncate(length);
         }
     }
@@ -175,7 +180,7 @@ impl Decoder {
             Value::Array(_) => "array".to_owned(),
             Value::Object(_) => "object".to_owned(),
         };
-        // Go's path has no indices, and names of embedded structs.
+        // Go's path has no indices, no keys of maps, and names of embedded structs.
         let mut place = String::new();
         let mut skipping = false;
         for (index, letter) in self.path.char_indices() {
@@ -185,8 +190,8 @@ impl Decoder {
             match letter {
                 '[' => skipping = true,
                 ']' => skipping = false,
-                _ if !skipping => place.push(letter),
-                _ => {}
+                _ if skipping || self.keys.iter().any(|key| key.contains(&index)) => {}
+                _ => place.push(letter),
             }
         }
         self.fail(format!(

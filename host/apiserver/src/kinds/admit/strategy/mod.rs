@@ -175,7 +175,7 @@ fn only_names(account: &mut Map<String, Value>) {
 fn update(collection: &str, object: &mut Map<String, Value>, old: &Value) {
     match collection {
         "/namespaces" => take_over(section(object, "spec"), at(old, "/spec"), "finalizers"),
-        "/pods" => pod::update(object),
+        "/pods" => pod::update(object, old),
         "/serviceaccounts" => only_names(object),
         "apps/daemonsets" => workloads::count_template(object, old),
         "certificates.k8s.io/certificatesigningrequests" => take_over(object, old, "spec"),

@@ -54,9 +54,16 @@ pub(super) fn create(pod: &mut Map<String, Value>, now: Time) {
     pod.insert("status".to_owned(), status);
 }
 
-/// The tolerations are completed at every update.
-pub(super) fn update(pod: &mut Map<String, Value>) {
-    tolerate(section(pod, "spec"));
+/// The tolerations are completed at every update, and the priority that was given in the beginning stays (the admission plugins
+/// `DefaultTolerationSeconds` and `Priority`).
+pub(super) fn update(pod: &mut Map<String, Value>, old: &Value) {
+    let spec = section(pod, "spec");
+    tolerate(spec);
+    for field in ["priority", "preemptionPolicy"] {
+        if !spec.contains_key(field) {
+            take_over(spec, at(old, "/spec"), field);
+        }
+    }
 }
 
 /// `DefaultTolerationSeconds`.

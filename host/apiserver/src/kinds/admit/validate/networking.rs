@@ -38,14 +38,9 @@ fn addresses(errors: &mut Errors, endpoint: &Value, sort: &str, path: &str) {
     for (number, address) in all.iter().enumerate() {
         let address = address.as_str().unwrap_or_default();
         match (sort, address.parse::<IpAddr>()) {
-            ("IPv4", Err(_)) => {
-                errors.invalid(
-                    &format!("{path}[{number}]"),
-                    address,
-                    "must be a valid IP address",
-                );
+            ("IPv4" | "IPv6", Err(_)) => {
+                errors.invalid(&format!("{path}[{number}]"), address, IP_WORDS)
             }
-            ("IPv6", Err(_)) => errors.invalid(&format!("{path}[{number}]"), address, IP_WORDS),
             ("IPv4", Ok(ip)) if !ip.is_ipv4() => {
                 errors.invalid(path, address, "must be an IPv4 address");
             }
@@ -171,11 +166,7 @@ pub(super) fn balanced(errors: &mut Errors, change: Change<'_>, is_service: bool
     for (number, given) in given.iter().enumerate() {
         let (ip, host) = (text(given, "/ip"), text(given, "/hostname"));
         if !ip.is_empty() && ip.parse::<IpAddr>().is_err() {
-            errors.invalid(
-                &format!("{PATH}[{number}].ip"),
-                ip,
-                "must be a valid IP address",
-            );
+            errors.invalid(&format!("{PATH}[{number}].ip"), ip, IP_WORDS);
         }
         if !host.is_empty() {
             let place = format!("{PATH}[{number}].hostname");
