@@ -225,7 +225,7 @@ impl Kind {
     fn request(&self, dice: &mut Dice) -> Option<Exchange> {
         let name = self.name(dice);
         let path = format!("{}/{name}", self.collection());
-        match dice.number(0..=14) {
+        match dice.number(0..=16) {
             0..=2 => self.create(dice),
             3 => Some(get(&path)),
             4 => Some(self.list(&name, dice)),
@@ -248,7 +248,8 @@ impl Kind {
                 let query = dice.pick(&["", "", "", "?dryRun=All"]);
                 Some(exchange("DELETE", path + query, Some(options)))
             }
-            _ => Some(self.last(path, &name, dice)),
+            14 => Some(self.last(path, &name, dice)),
+            _ => Some(self.apply(path, &name, dice)),
         }
     }
 
@@ -309,6 +310,29 @@ impl Kind {
         };
         let query = dice.pick(&["", "", "", "?dryRun=All", "?fieldValidation=Strict"]);
         Some(patch(path + query, media, body))
+    }
+
+    /// Server-side apply by one of two managers, of the object or of its status.
+    fn apply(&self, path: String, name: &str, dice: &mut Dice) -> Exchange {
+        let mut object = self.object(name, dice);
+        let patches = match dice.number(0..=3) {
+            0 | 1 => &self.changes,
+            2 => &self.status,
+            _ => &self.wrong,
+        };
+        if let Some(patch) = Self::patch(patches, dice) {
+            merge(&mut object, patch);
+        }
+        let part = dice.pick(&["", "", "", "/status"]);
+        let query = dice.pick(&[
+            "?fieldManager=one",
+            "?fieldManager=one",
+            "?fieldManager=two",
+            "?fieldManager=two&force=true",
+            "?fieldManager=one&force=true&dryRun=All",
+            "",
+        ]);
+        patch(path + part + query, "application/apply-patch+yaml", object)
     }
 
     fn status(&self, path: String, name: &str, dice: &mut Dice) -> Option<Exchange> {
