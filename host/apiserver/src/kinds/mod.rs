@@ -19,7 +19,10 @@ use serde_json::Value;
 use stagewright_core::object::Kind;
 use stagewright_core::time::Time;
 
+use crate::managed::Typed;
+
 pub use self::admit::{ProtobufError, admit, from_protobuf};
+pub(crate) use self::admit::{blank, blank_scale, resets, typed_scale};
 pub use self::catalog::Catalog;
 pub use self::convert::convert;
 pub use self::custom::Definition;
@@ -145,9 +148,21 @@ pub struct AdmitContext {
     pub field_validation: FieldValidation,
 }
 
+/// Who wants to see an object as it was written: decoded and with its defaults, before the server changes anything in it.
+pub type Seen<'a> = Option<&'a mut dyn FnMut(&Value)>;
+
 /// The text of one `Warning:` header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Warning(pub String);
+
+/// What a kind's objects are made of.
+pub(crate) fn typed(resource: &Resource) -> Typed<'_> {
+    match &resource.definition {
+        Some(definition) => definition.typed(),
+        None if resource.custom => Typed::deduced(),
+        None => admit::typed(resource),
+    }
+}
 
 // === impl Resource ===
 

@@ -7,6 +7,7 @@ mod dependents;
 mod media;
 mod metadata;
 mod namespaces;
+mod owners;
 mod patch;
 mod path;
 mod pods;

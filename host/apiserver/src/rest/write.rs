@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use super::answer::Answer;
 use super::{Call, media, metadata};
-use crate::kinds::{self, Operation, Resource};
+use crate::kinds::{self, Operation, Resource, Seen};
+use crate::managed::same_but_times;
 use crate::status::{FieldError, MODIFIED, Status};
 use crate::store::{Draft, Entry};
 
@@ -21,15 +22,42 @@ pub(super) enum Updated {
     Shown(Value),
 }
 
+/// What shall be written.
+pub(super) struct Next {
+    pub(super) object: Value,
+    /// The owners of its fields, if that is settled; else this write becomes one of them.
+    owners: Option<Option<Value>>,
+}
+
+impl From<Value> for Next {
+    fn from(object: Value) -> Self {
+        Self {
+            object,
+            owners: None,
+        }
+    }
+}
+
+impl Next {
+    /// An object whose owners are known.
+    pub(super) fn owned(object: Value, owners: Option<Value>) -> Self {
+        Self {
+            object,
+            owners: Some(owners),
+        }
+    }
+}
+
 impl Call<'_> {
     pub(super) fn create(&mut self) -> Result<Answer, Status> {
         self.query.check_write("CreateOptions")?;
         let object = self.decode_object()?;
-        self.create_object(object)
+        self.create_object(object.into())
     }
 
     /// Stores a new object, under the name that it has or one that begins with its `generateName`.
-    pub(super) fn create_object(&mut self, mut object: Value) -> Result<Answer, Status> {
+    pub(super) fn create_object(&mut self, next: Next) -> Result<Answer, Status> {
+        let Next { mut object, owners } = next;
         let given = metadata::text(&object, "name").to_owned();
         self.place(&mut object)?;
         self.check_namespace(&given)?;
@@ -43,7 +71,7 @@ impl Call<'_> {
         let base = metadata::text(&object, "generateName").to_owned();
         if !given.is_empty() || base.is_empty() {
             return self
-                .store_new(object)?
+                .store_new(Next { object, owners })?
                 .ok_or_else(|| Status::already_exists(&self.target.resource, &given));
         }
         let mut name = String::new();
@@ -51,7 +79,7 @@ impl Call<'_> {
             name = self.shared.new_name(&base);
             let mut named = object.clone();
             metadata::of(&mut named)?.insert("name".to_owned(), json!(name));
-            if let Some(answer) = self.store_new(named)? {
+            if let Some(answer) = self.store_new(named.into())? {
                 return Ok(answer);
             }
         }
@@ -59,11 +87,14 @@ impl Call<'_> {
     }
 
     /// Admits the object and stores it; `None` if its name is taken.
-    fn store_new(&mut self, mut object: Value) -> Result<Option<Answer>, Status> {
+    fn store_new(&mut self, next: Next) -> Result<Option<Answer>, Status> {
+        let Next { mut object, owners } = next;
         let resource = Arc::clone(&self.target.resource);
         let uid = self.shared.new_uid();
+        let given = metadata::take(&mut object, metadata::MANAGED);
         metadata::begin(metadata::of(&mut object)?, &uid, self.now);
-        self.admit(Operation::Create, &mut object)?;
+        let managed = self.admit_owned(Operation::Create, &mut object, owners, (given, None))?;
+        metadata::put_managed(&mut object, managed);
         let name = metadata::text(&object, "name").to_owned();
         if name.is_empty() {
             let error = FieldError::required("metadata.name", "name or generateName is required");
@@ -101,16 +132,18 @@ impl Call<'_> {
                 return Err(self.other_uid(&wanted, ""));
             }
             metadata::of(&mut object)?.remove("resourceVersion");
-            return self.create_object(object);
+            return self.create_object(object.into());
         }
-        self.update(uid_of(&object).as_deref(), &mut |_| Ok(object.clone()))
+        self.update(uid_of(&object).as_deref(), &mut |_| {
+            Ok(object.clone().into())
+        })
     }
 
     /// Brings the target from what it is to what `next` makes of it. `uid` is the object that is meant, if that was said.
     pub(super) fn update(
         &mut self,
         uid: Option<&str>,
-        next: &mut dyn FnMut(&Value) -> Result<Value, Status>,
+        next: &mut dyn FnMut(&Value) -> Result<Next, Status>,
     ) -> Result<Answer, Status> {
         Ok(match self.update_object(uid, next)? {
             Updated::Stored(entry) => Answer::Entry(200, entry),
@@ -122,7 +155,7 @@ impl Call<'_> {
     pub(super) fn update_object(
         &mut self,
         uid: Option<&str>,
-        next: &mut dyn FnMut(&Value) -> Result<Value, Status>,
+        next: &mut dyn FnMut(&Value) -> Result<Next, Status>,
     ) -> Result<Updated, Status> {
         let told = self.warnings.len();
         loop {
@@ -142,14 +175,21 @@ impl Call<'_> {
     fn try_update(
         &mut self,
         entry: &Arc<Entry>,
-        next: &mut dyn FnMut(&Value) -> Result<Value, Status>,
+        next: &mut dyn FnMut(&Value) -> Result<Next, Status>,
     ) -> Result<Option<Updated>, Status> {
         let resource = Arc::clone(&self.target.resource);
-        let old = self.presentation().converted(entry.object());
-        let mut new = next(&old)?;
+        let mut old = self.presentation().converted(entry.object());
+        let Next {
+            object: mut new,
+            owners,
+        } = next(&old)?;
         self.check_name(&new)?;
         self.check_version(&new, entry.revision)?;
         self.place(&mut new)?;
+        // What follows is about what the writer and the kind make of the object; who owns what of it is put in at the end.
+        metadata::take(&mut old, "resourceVersion");
+        let stored = metadata::take(&mut old, metadata::MANAGED);
+        let given = metadata::take(&mut new, metadata::MANAGED);
         metadata::carry(metadata::of(&mut new)?, &old);
         let subresource = self.target.subresource.clone();
         let operation = match subresource.as_deref() {
@@ -157,11 +197,14 @@ impl Call<'_> {
             Some("status") => Operation::UpdateStatus { old: &old },
             Some(name) => Operation::UpdateSubresource { name, old: &old },
         };
-        self.admit(operation, &mut new)?;
-        if goes(&resource, &old, &new) {
+        let managed = self.admit_owned(operation, &mut new, owners, (given, stored.as_ref()))?;
+        let unchanged = new == old && same_but_times(managed.as_ref(), stored.as_ref());
+        let goes = goes(&resource, &old, &new);
+        metadata::put_managed(&mut new, managed);
+        if goes {
             return self.finish(entry, new);
         }
-        if new == metadata::without_version(old) {
+        if unchanged {
             return Ok(Some(Updated::Stored(Arc::clone(entry))));
         }
         if self.query.is_dry_run() {
@@ -232,15 +275,44 @@ impl Call<'_> {
         }
     }
 
-    /// Lets the kind have its say.
-    fn admit(&mut self, operation: Operation<'_>, object: &mut Value) -> Result<(), Status> {
+    /// Lets the kind have its say. The object comes without the owners of its fields, which are the answer; `lists` are those that
+    /// came with the object, and those that are stored.
+    fn admit_owned(
+        &mut self,
+        operation: Operation<'_>,
+        object: &mut Value,
+        owners: Option<Option<Value>>,
+        (mut given, stored): (Option<Value>, Option<&Value>),
+    ) -> Result<Option<Value>, Status> {
+        if let Some(owners) = owners {
+            self.admit(operation, object, None)?;
+            return Ok(owners);
+        }
+        let owners = self.owners();
+        let mut managed = None;
+        let mut see = |written: &Value| {
+            managed = match operation.old() {
+                Some(old) => owners.updated(old, written, given.take(), stored),
+                None => owners.created(written, given.take()),
+            };
+        };
+        self.admit(operation, object, Some(&mut see))?;
+        Ok(managed)
+    }
+
+    fn admit(
+        &mut self,
+        operation: Operation<'_>,
+        object: &mut Value,
+        seen: Seen<'_>,
+    ) -> Result<(), Status> {
         let context = self.admit_context();
         let resource = &self.target.resource;
         let warnings = match &resource.definition {
             Some(definition) => {
-                kinds::custom::admit(resource, definition, operation, object, &context)?
+                kinds::custom::admit(resource, definition, operation, object, &context, seen)?
             }
-            None => kinds::admit(resource, operation, object, &context)?,
+            None => kinds::admit(resource, operation, object, &context, seen)?,
         };
         self.warnings.extend(warnings);
         if *resource.kind == *kinds::custom::DEFINITION {
@@ -271,7 +343,7 @@ impl Call<'_> {
     }
 
     /// The namespace in the object is that of the path, or not said.
-    fn place(&self, object: &mut Value) -> Result<(), Status> {
+    pub(super) fn place(&self, object: &mut Value) -> Result<(), Status> {
         let metadata = metadata::of(object)?;
         let given = metadata
             .get("namespace")

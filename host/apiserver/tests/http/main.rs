@@ -7,11 +7,13 @@
 )]
 
 mod admission;
+mod apply;
 mod definitions;
 mod discovery;
 mod objects;
 mod replay;
 mod serving;
+mod speed;
 mod support;
 mod tables;
 mod watches;

@@ -36,13 +36,16 @@ mod schema;
 mod strategy;
 #[cfg(test)]
 mod tests;
+mod types;
 mod validate;
 
 use serde_json::Value;
 
 pub use self::protobuf::{ProtobufError, from_protobuf};
 use self::schema::{Schema, Struct};
-use super::{AdmitContext, FieldValidation, Operation, Resource, Warning};
+pub(crate) use self::strategy::resets;
+pub(crate) use self::types::{blank, blank_scale, typed, typed_scale};
+use super::{AdmitContext, FieldValidation, Operation, Resource, Seen, Warning};
 use crate::status::Status;
 
 /// Makes the object what is stored: unknown fields pruned, defaults filled in, what the operation may not write reset (status
@@ -59,6 +62,7 @@ pub fn admit(
     operation: Operation<'_>,
     object: &mut Value,
     context: &AdmitContext,
+    seen: Seen<'_>,
 ) -> Result<Vec<Warning>, Status> {
     let root = if resource.custom {
         None
@@ -66,6 +70,9 @@ pub fn admit(
         Schema::get().kind(&resource.api_version(), &resource.kind)
     };
     let Some(root) = root else {
+        if let Some(see) = seen {
+            see(object);
+        }
         admit_custom(resource, operation, object)?;
         return Ok(Vec::new());
     };
@@ -73,6 +80,11 @@ pub fn admit(
     let mut old = operation.old().cloned().unwrap_or_default();
     decode::decode(root, &mut old);
     defaults::apply(root, object, context.now);
+    if let Some(see) = seen {
+        let mut written = object.clone();
+        decode::encode(root, &mut written);
+        see(&written);
+    }
     if let Some(map) = object.as_object_mut() {
         strategy::prepare(resource, operation, map, &old, context.now);
     }

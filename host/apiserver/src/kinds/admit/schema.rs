@@ -29,6 +29,8 @@ pub(super) struct Schema {
 pub(super) struct Struct {
     /// Its name as Go's errors have it: `PodSpec`.
     pub(super) name: Box<str>,
+    /// The same with its package, as tables name it: `core/v1.PodSpec`.
+    pub(super) full: Box<str>,
     /// By their names in JSON.
     pub(super) fields: BTreeMap<Box<str>, Field>,
     /// By their numbers in protobuf.
@@ -153,6 +155,7 @@ impl Schema {
             });
             structs.push(Struct {
                 name: name.rsplit('.').next().unwrap_or_default().into(),
+                full: name.clone(),
                 fields: fields.collect(),
                 numbers,
                 hook: defaults::hook(name),
@@ -170,13 +173,28 @@ impl Schema {
 
     /// The struct of a kind: `v1/Pod`, `batch/v1/Job`.
     pub(super) fn kind(&self, api_version: &str, kind: &str) -> Option<&Struct> {
-        let place = self.kinds.get(format!("{api_version}/{kind}").as_str())?;
-        self.structs.get(*place)
+        self.structs.get(self.place(api_version, kind)?)
+    }
+
+    /// Where the struct of a kind is.
+    pub(super) fn place(&self, api_version: &str, kind: &str) -> Option<usize> {
+        let name = format!("{api_version}/{kind}");
+        self.kinds.get(name.as_str()).copied()
+    }
+
+    /// All structs, at their places.
+    pub(super) fn structs(&self) -> &[Struct] {
+        &self.structs
     }
 
     /// The struct of what goes with requests, whatever the group: `DeleteOptions`, `Scale`.
     pub(super) fn kind_of_any(&self, kind: &str) -> Option<&Struct> {
-        self.structs.get(*self.kinds.get(kind)?)
+        self.structs.get(self.place_of_any(kind)?)
+    }
+
+    /// Where that is.
+    pub(super) fn place_of_any(&self, kind: &str) -> Option<usize> {
+        self.kinds.get(kind).copied()
     }
 
     /// The struct at that place; all places in shapes are those of structs.

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::findings::{NOWHERE, invalid};
 use super::{Definition, check, metadata, path, prune};
-use crate::kinds::{AdmitContext, FieldValidation, Operation, Resource, Warning};
+use crate::kinds::{AdmitContext, FieldValidation, Operation, Resource, Seen, Warning};
 use crate::status::{FieldError, FieldErrorSort, Status};
 
 /// As [`crate::kinds::admit`], for an object of a kind that a definition made.
@@ -17,8 +17,12 @@ pub(crate) fn admit(
     operation: Operation<'_>,
     object: &mut Value,
     context: &AdmitContext,
+    seen: Seen<'_>,
 ) -> Result<Vec<Warning>, Status> {
     let mut warnings = decode(resource, definition, object, context)?;
+    if let Some(see) = seen {
+        see(object);
+    }
     let old = match operation {
         Operation::Create => None,
         Operation::Update { old }
