@@ -43,6 +43,12 @@ impl Changes {
             .all(Set::is_empty)
     }
 
+    /// The first steps of all paths.
+    pub(super) fn first_steps(&self) -> Vec<&String> {
+        let sets = [&self.removed, &self.modified, &self.added];
+        sets.into_iter().flat_map(|set| set.0.keys()).collect()
+    }
+
     /// The same for each of the three.
     pub(super) fn each(&mut self, change: impl Fn(&mut Set)) {
         for set in [&mut self.removed, &mut self.modified, &mut self.added] {

@@ -22,10 +22,10 @@ pub(crate) fn of_object(managers: &[Manager], pointer: &str) -> Vec<Manager> {
     let path = path(pointer);
     managers
         .iter()
-        .filter(|manager| !manager.fields.shared(&path).is_empty())
+        .filter(|manager| !manager.fields.get().shared(&path).is_empty())
         .map(|manager| Manager {
             api_version: VERSION.into(),
-            fields: replicas(),
+            fields: replicas().into(),
             ..manager.clone()
         })
         .collect()
@@ -40,7 +40,7 @@ pub(crate) fn to_object(
 ) -> Vec<Manager> {
     let path = path(pointer);
     managers.retain_mut(|manager| {
-        if manager.fields.shared(&path).is_empty() {
+        if manager.fields.get().shared(&path).is_empty() {
             return true;
         }
         let alike = |other: &Manager| {
@@ -51,17 +51,17 @@ pub(crate) fn to_object(
             Some(place) => {
                 scale.remove(place);
             }
-            None => manager.fields.subtract(&path),
+            None => manager.fields.change().subtract(&path),
         }
         !manager.fields.is_empty()
     });
     let number = ["spec", "replicas"].map(element::field);
     let new = scale
         .into_iter()
-        .filter(|manager| manager.fields.has(&number));
+        .filter(|manager| manager.fields.get().has(&number));
     managers.extend(new.map(|manager| Manager {
         api_version: api_version.into(),
-        fields: path.clone(),
+        fields: path.clone().into(),
         time: None,
         ..manager
     }));

@@ -73,7 +73,7 @@ pub(crate) enum Refusal {
 }
 
 /// What an apply made of an object.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug)]
 pub(crate) struct Applied {
     /// `None` if it is as it was.
     pub(crate) object: Option<Value>,
@@ -113,7 +113,7 @@ pub(crate) fn update(
             own.time = writer.time();
             match managers.iter_mut().find(|known| known.is(&own)) {
                 Some(known) => {
-                    known.fields.add(&own.fields);
+                    known.fields.change().add(&own.fields.get());
                     known.time = own.time;
                 }
                 None => managers.push(own),
@@ -126,9 +126,13 @@ pub(crate) fn update(
 
 /// Takes what changed from all.
 fn lose(managers: &mut Vec<Manager>, changes: &Changes) {
+    let first = changes.first_steps();
     managers.retain_mut(|manager| {
-        for set in [&changes.modified, &changes.added, &changes.removed] {
-            manager.fields.subtract(set);
+        if manager.fields.may_have(&first) {
+            let fields = manager.fields.change();
+            for set in [&changes.modified, &changes.added, &changes.removed] {
+                fields.subtract(set);
+            }
         }
         !manager.fields.is_empty()
     });
@@ -187,13 +191,13 @@ fn merged(
     managers.retain(|manager| (rules.served)(&manager.api_version));
     let mut fields = walk::paths(rules.typed, config);
     rules.resets.leave(&mut fields);
-    let mut own = writer.manager(true, fields);
+    let mut own = writer.manager(true, fields.clone());
     let place = managers.iter().position(|known| known.is(&own));
     let last = place.map(|place| managers.remove(place));
     own.time = last.as_ref().and_then(|last| last.time.clone());
     let new = merge(rules.typed, old, config);
     let new = match last {
-        Some(last) => prune(rules.typed, new, &own, &managers, &last.fields),
+        Some(last) => prune(rules.typed, new, &fields, &managers, &last.fields.get()),
         None => new,
     };
     let mut changes = Changes::between(rules.typed, old, &new);
@@ -209,7 +213,7 @@ fn merged(
     if changed {
         own.time = writer.time();
     }
-    own.fields.subtract(&UNOWNED);
+    own.fields.change().subtract(&UNOWNED);
     if !own.fields.is_empty() {
         managers.push(own);
     }
@@ -224,7 +228,7 @@ fn conflicts(managers: &[Manager], changes: &Changes) -> Vec<Conflict> {
     let mut all = Vec::new();
     for manager in managers {
         let name = manager.shown();
-        let paths = manager.fields.shared(&changed).paths();
+        let paths = manager.fields.get().shared(&changed).paths();
         all.extend(paths.into_iter().map(|path| Conflict {
             manager: name.clone(),
             field: set::shown(&path),
@@ -235,17 +239,17 @@ fn conflicts(managers: &[Manager], changes: &Changes) -> Vec<Conflict> {
 }
 
 /// Takes out what the manager applied the last time and not now, if nobody else owns it.
-fn prune(typed: Typed<'_>, merged: Value, own: &Manager, others: &[Manager], last: &Set) -> Value {
-    if last.clone().without(&own.fields).is_empty() {
+fn prune(typed: Typed<'_>, merged: Value, own: &Set, others: &[Manager], last: &Set) -> Value {
+    if last.clone().without(own).is_empty() {
         return merged;
     }
     let last = last.with_named_fields(typed);
     let there = walk::paths(typed, &merged).with_named_fields(typed);
     let left = |value: &Value| walk::paths(typed, value).with_named_fields(typed);
     // Below what is taken out there may be what others own.
-    let mut owned = own.fields.clone();
+    let mut owned = own.clone();
     for other in others {
-        owned.add(&other.fields);
+        owned.add(&other.fields.get());
     }
     let pruned = remove(typed, merged.clone(), &last);
     let kept = left(&pruned).with(&owned.with_named_fields(typed));

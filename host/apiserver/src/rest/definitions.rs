@@ -140,6 +140,7 @@ impl Shared {
                 let draft = crate::store::Draft {
                     object,
                     fields: entry.fields.to_vec(),
+                    managed: None,
                 };
                 // Whoever was faster leaves it to the next write.
                 let _ = self

@@ -107,15 +107,13 @@ pub(super) fn take(object: &mut Value, field: &str) -> Option<Value> {
     metadata.remove(field)
 }
 
-/// Puts the owners of the fields in, or takes them out.
-pub(super) fn put_managed(object: &mut Value, managed: Option<Value>) {
-    let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else {
-        return;
-    };
-    match managed {
-        Some(managed) => metadata.insert(MANAGED.to_owned(), managed),
-        None => metadata.remove(MANAGED),
-    };
+/// Puts the owners of the fields in.
+pub(super) fn put_managed(object: &mut Value, managed: Option<&str>) {
+    let list = managed.map(serde_json::from_str).transpose();
+    let metadata = object.get_mut("metadata").and_then(Value::as_object_mut);
+    if let (Ok(Some(list)), Some(metadata)) = (list, metadata) {
+        metadata.insert(MANAGED.to_owned(), list);
+    }
 }
 
 /// The owners of the fields.

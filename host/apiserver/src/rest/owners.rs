@@ -8,7 +8,7 @@ use stagewright_core::time::Time;
 
 use super::answer::Answer;
 use super::query::LONGEST_MANAGER;
-use super::write::Next;
+use super::write::{Before, Next};
 use super::{Call, metadata};
 use crate::kinds::{self, Resource};
 use crate::managed::{
@@ -66,7 +66,9 @@ impl Call<'_> {
                 .shared
                 .read(|store| store.get(collection, &key).is_some());
             if there || self.target.subresource.is_some() {
-                return self.update(None, &mut |old| owners.applied(Some(old), &config, force));
+                return self.update(None, &mut |before| {
+                    owners.applied(Some(before), &config, force)
+                });
             }
             match self.apply_new(&owners, &config, force) {
                 // Somebody else was faster.
@@ -125,8 +127,8 @@ impl Owners {
         old: &Value,
         new: &Value,
         given: Option<Value>,
-        stored: Option<&Value>,
-    ) -> Option<Value> {
+        stored: Option<&str>,
+    ) -> Option<String> {
         let managers = if self.subresource.is_empty() {
             managed::given(given, stored)
         } else {
@@ -141,7 +143,7 @@ impl Owners {
     }
 
     /// The list of a new object.
-    pub(super) fn created(&self, new: &Value, given: Option<Value>) -> Option<Value> {
+    pub(super) fn created(&self, new: &Value, given: Option<Value>) -> Option<String> {
         let blank = kinds::blank(&self.resource);
         self.track(&self.whole(), &blank, new, managed::given(given, None))
     }
@@ -152,7 +154,7 @@ impl Owners {
         old: &Value,
         new: &Value,
         managers: Vec<Manager>,
-    ) -> Option<Value> {
+    ) -> Option<String> {
         let managers = self.with(part, |rules, writer| {
             managed::update(rules, writer, old, new, managers)
         });
@@ -166,39 +168,35 @@ impl Owners {
     /// server.
     pub(super) fn applied(
         &self,
-        old: Option<&Value>,
+        before: Option<&Before<'_>>,
         config: &Value,
         force: bool,
     ) -> Result<Next, Status> {
-        let part = self.whole();
         let blank = kinds::blank(&self.resource);
-        let mut old = old.unwrap_or(&blank).clone();
-        let managers = managed::stored(metadata::take(&mut old, metadata::MANAGED).as_ref());
-        let applied = self.apply(&part, (&blank, &old), config, managers, force)?;
-        Ok(Next::owned(
-            applied.object.unwrap_or(old),
-            managed::written(applied.managers),
-        ))
+        let old = before.map_or(&blank, |before| &before.object);
+        let managers = managed::stored(before.and_then(|before| before.managed));
+        let applied = self.apply(&self.whole(), (&blank, old), config, managers, force)?;
+        let object = applied.object.unwrap_or_else(|| old.clone());
+        Ok(Next::owned(object, managed::written(applied.managers)))
     }
 
     /// The list of an object after its Scale was written to.
     pub(super) fn scaled(
         &self,
         pointer: &str,
-        old: &Value,
+        stored: Option<&str>,
         (before, after): (&Value, &Value),
-    ) -> Option<Value> {
-        let stored = metadata::managed(old);
+    ) -> Option<String> {
         let managers = managed::stored(stored);
         let part = scale();
         let owners = managed::scale::of_object(&managers, pointer);
         if owners.is_empty() {
-            return stored.cloned();
+            return stored.map(str::to_owned);
         }
         let owners = self.with(&part, |rules, writer| {
             managed::update(rules, writer, before, after, owners)
         });
-        self.from_scale(managers, owners, pointer)
+        self.to_object(managers, owners, pointer)
     }
 
     /// What a configuration makes of an object's Scale, and the list of the object then.
@@ -208,25 +206,25 @@ impl Owners {
     pub(super) fn scale_applied(
         &self,
         pointer: &str,
-        old: &Value,
+        stored: Option<&str>,
         before: &Value,
         (config, force): &(Value, bool),
-    ) -> Result<(Value, Option<Value>), Status> {
-        let managers = managed::stored(metadata::managed(old));
+    ) -> Result<(Value, Option<String>), Status> {
+        let managers = managed::stored(stored);
         let owners = managed::scale::of_object(&managers, pointer);
         let blank = kinds::blank_scale();
         let applied = self.apply(&scale(), (&blank, before), config, owners, *force)?;
         let object = applied.object.unwrap_or_else(|| before.clone());
-        let list = self.from_scale(managers, applied.managers, pointer);
+        let list = self.to_object(managers, applied.managers, pointer);
         Ok((object, list))
     }
 
-    fn from_scale(
+    fn to_object(
         &self,
         managers: Vec<Manager>,
         scale: Vec<Manager>,
         pointer: &str,
-    ) -> Option<Value> {
+    ) -> Option<String> {
         let api_version = self.resource.api_version();
         let managers = managed::scale::to_object(managers, scale, pointer, &api_version);
         managed::written(managers)

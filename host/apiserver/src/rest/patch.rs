@@ -8,7 +8,7 @@ use stagewright_core::json::{self, PatchError};
 
 use super::answer::Answer;
 use super::write::check_type;
-use super::{Call, media};
+use super::{Call, media, metadata};
 use crate::status::Status;
 
 const JSON: &str = "application/json-patch+json";
@@ -25,7 +25,14 @@ impl Call<'_> {
         self.query.check_write("PatchOptions")?;
         let resource = Arc::clone(&self.target.resource);
         let kind = resource.core_kind();
-        self.update(None, &mut |old| {
+        // Who owns which field is left aside, unless the patch is about that.
+        let whole = mentions(self.body, metadata::MANAGED);
+        self.update(None, &mut |before| {
+            let old = if whole {
+                &before.whole()
+            } else {
+                &before.object
+            };
             let mut new = json::apply(form, &kind, old, &body, None)
                 .map_err(|error| refused(&error, form))?;
             check_type(&resource, &mut new)?;
@@ -58,6 +65,11 @@ impl Call<'_> {
         };
         Ok((form, media::parse(self.body, false, "patch")?))
     }
+}
+
+/// Whether the text is somewhere in the body.
+fn mentions(body: &[u8], text: &str) -> bool {
+    body.windows(text.len()).any(|part| part == text.as_bytes())
 }
 
 /// The Status for a patch that cannot be applied.

@@ -57,17 +57,20 @@ impl Call<'_> {
                 self.query.check_write("UpdateOptions")?;
                 let wanted = media::decode(self.headers, self.body, "Scale")?;
                 self.check_name(&wanted)?;
-                self.update_object(None, &mut |old| {
-                    let list = owners.scaled(&paths.spec, old, (&scale_of(paths, old), &wanted));
+                self.update_object(None, &mut |before| {
+                    let old = &before.object;
+                    let scale = scale_of(paths, old);
+                    let list = owners.scaled(&paths.spec, before.managed, (&scale, &wanted));
                     Ok(Next::owned(rescaled(paths, custom, old, &wanted)?, list))
                 })?
             }
             _ if self.is_apply() => {
                 let config = self.configuration()?;
-                self.update_object(None, &mut |old| {
-                    let before = scale_of(paths, old);
+                self.update_object(None, &mut |before| {
+                    let old = &before.object;
+                    let scale = scale_of(paths, old);
                     let (wanted, list) =
-                        owners.scale_applied(&paths.spec, old, &before, &config)?;
+                        owners.scale_applied(&paths.spec, before.managed, &scale, &config)?;
                     Ok(Next::owned(rescaled(paths, custom, old, &wanted)?, list))
                 })?
             }
@@ -75,11 +78,12 @@ impl Call<'_> {
                 let (form, body) = self.read_patch()?;
                 self.query.check_write("PatchOptions")?;
                 let kind = stagewright_core::object::Kind::new("autoscaling/v1", "Scale");
-                self.update_object(None, &mut |old| {
-                    let before = scale_of(paths, old);
-                    let wanted = tree::apply(form, &kind, &before, &body, None);
+                self.update_object(None, &mut |before| {
+                    let old = &before.object;
+                    let scale = scale_of(paths, old);
+                    let wanted = tree::apply(form, &kind, &scale, &body, None);
                     let wanted = wanted.map_err(|error| patch::refused(&error, form))?;
-                    let list = owners.scaled(&paths.spec, old, (&before, &wanted));
+                    let list = owners.scaled(&paths.spec, before.managed, (&scale, &wanted));
                     Ok(Next::owned(rescaled(paths, custom, old, &wanted)?, list))
                 })?
             }

@@ -26,7 +26,23 @@ pub(super) enum Updated {
 pub(super) struct Next {
     pub(super) object: Value,
     /// The owners of its fields, if that is settled; else this write becomes one of them.
-    owners: Option<Option<Value>>,
+    owners: Option<Option<String>>,
+}
+
+/// What an update starts from: the object in the request's version, and apart from it who owns which of its fields.
+pub(super) struct Before<'a> {
+    pub(super) object: Value,
+    /// `metadata.managedFields`, as JSON.
+    pub(super) managed: Option<&'a str>,
+}
+
+impl Before<'_> {
+    /// The object as clients see it.
+    pub(super) fn whole(&self) -> Value {
+        let mut object = self.object.clone();
+        metadata::put_managed(&mut object, self.managed);
+        object
+    }
 }
 
 impl From<Value> for Next {
@@ -40,7 +56,7 @@ impl From<Value> for Next {
 
 impl Next {
     /// An object whose owners are known.
-    pub(super) fn owned(object: Value, owners: Option<Value>) -> Self {
+    pub(super) fn owned(object: Value, owners: Option<String>) -> Self {
         Self {
             object,
             owners: Some(owners),
@@ -94,7 +110,6 @@ impl Call<'_> {
         let given = metadata::take(&mut object, metadata::MANAGED);
         metadata::begin(metadata::of(&mut object)?, &uid, self.now);
         let managed = self.admit_owned(Operation::Create, &mut object, owners, (given, None))?;
-        metadata::put_managed(&mut object, managed);
         let name = metadata::text(&object, "name").to_owned();
         if name.is_empty() {
             let error = FieldError::required("metadata.name", "name or generateName is required");
@@ -105,9 +120,10 @@ impl Call<'_> {
             let taken = self
                 .shared
                 .read(|store| store.get(&resource.collection, &key).is_some());
+            metadata::put_managed(&mut object, managed.as_deref());
             return Ok((!taken).then_some(Answer::Object(201, object)));
         }
-        let draft = self.draft(object)?;
+        let draft = self.draft(object, managed)?;
         let stored = self
             .shared
             .write(|store| store.put(&resource.collection, &key, None, draft));
@@ -143,7 +159,7 @@ impl Call<'_> {
     pub(super) fn update(
         &mut self,
         uid: Option<&str>,
-        next: &mut dyn FnMut(&Value) -> Result<Next, Status>,
+        next: &mut dyn FnMut(&Before<'_>) -> Result<Next, Status>,
     ) -> Result<Answer, Status> {
         Ok(match self.update_object(uid, next)? {
             Updated::Stored(entry) => Answer::Entry(200, entry),
@@ -155,7 +171,7 @@ impl Call<'_> {
     pub(super) fn update_object(
         &mut self,
         uid: Option<&str>,
-        next: &mut dyn FnMut(&Value) -> Result<Next, Status>,
+        next: &mut dyn FnMut(&Before<'_>) -> Result<Next, Status>,
     ) -> Result<Updated, Status> {
         let told = self.warnings.len();
         loop {
@@ -175,20 +191,24 @@ impl Call<'_> {
     fn try_update(
         &mut self,
         entry: &Arc<Entry>,
-        next: &mut dyn FnMut(&Value) -> Result<Next, Status>,
+        next: &mut dyn FnMut(&Before<'_>) -> Result<Next, Status>,
     ) -> Result<Option<Updated>, Status> {
         let resource = Arc::clone(&self.target.resource);
-        let mut old = self.presentation().converted(entry.object());
+        let before = Before {
+            object: self.presentation().converted(entry.lean()),
+            managed: entry.managed(),
+        };
         let Next {
             object: mut new,
             owners,
-        } = next(&old)?;
+        } = next(&before)?;
         self.check_name(&new)?;
         self.check_version(&new, entry.revision)?;
         self.place(&mut new)?;
         // What follows is about what the writer and the kind make of the object; who owns what of it is put in at the end.
+        let stored = before.managed;
+        let mut old = before.object;
         metadata::take(&mut old, "resourceVersion");
-        let stored = metadata::take(&mut old, metadata::MANAGED);
         let given = metadata::take(&mut new, metadata::MANAGED);
         metadata::carry(metadata::of(&mut new)?, &old);
         let subresource = self.target.subresource.clone();
@@ -197,23 +217,22 @@ impl Call<'_> {
             Some("status") => Operation::UpdateStatus { old: &old },
             Some(name) => Operation::UpdateSubresource { name, old: &old },
         };
-        let managed = self.admit_owned(operation, &mut new, owners, (given, stored.as_ref()))?;
-        let unchanged = new == old && same_but_times(managed.as_ref(), stored.as_ref());
-        let goes = goes(&resource, &old, &new);
-        metadata::put_managed(&mut new, managed);
-        if goes {
+        let managed = self.admit_owned(operation, &mut new, owners, (given, stored))?;
+        if goes(&resource, &old, &new) {
+            metadata::put_managed(&mut new, managed.as_deref());
             return self.finish(entry, new);
         }
-        if unchanged {
+        if new == old && same_but_times(managed.as_deref(), stored) {
             return Ok(Some(Updated::Stored(Arc::clone(entry))));
         }
         if self.query.is_dry_run() {
+            metadata::put_managed(&mut new, managed.as_deref());
             return Ok(Some(Updated::Shown(metadata::with_version(
                 new,
                 entry.revision,
             ))));
         }
-        let draft = self.draft(new)?;
+        let draft = self.draft(new, managed)?;
         let put = |store: &mut crate::store::Store| {
             store.put(
                 &resource.collection,
@@ -281,9 +300,9 @@ impl Call<'_> {
         &mut self,
         operation: Operation<'_>,
         object: &mut Value,
-        owners: Option<Option<Value>>,
-        (mut given, stored): (Option<Value>, Option<&Value>),
-    ) -> Result<Option<Value>, Status> {
+        owners: Option<Option<String>>,
+        (mut given, stored): (Option<Value>, Option<&str>),
+    ) -> Result<Option<String>, Status> {
         if let Some(owners) = owners {
             self.admit(operation, object, None)?;
             return Ok(owners);
@@ -323,7 +342,7 @@ impl Call<'_> {
     }
 
     /// The object as it is stored.
-    pub(super) fn draft(&self, mut object: Value) -> Result<Draft, Status> {
+    fn draft(&self, mut object: Value, managed: Option<String>) -> Result<Draft, Status> {
         let resource = &self.target.resource;
         if *resource.stored_api_version != *resource.api_version() {
             kinds::convert(&mut object, &resource.stored_api_version);
@@ -331,7 +350,11 @@ impl Call<'_> {
                 definition.show(&mut object);
             }
         }
-        stored_draft(resource, object)
+        let managed = managed.map(String::into_boxed_str);
+        Ok(Draft {
+            managed,
+            ..stored_draft(resource, object)?
+        })
     }
 
     /// The body as an object of the target's kind.
@@ -431,7 +454,11 @@ impl Call<'_> {
 pub(super) fn stored_draft(resource: &Resource, object: Value) -> Result<Draft, Status> {
     let fields = kinds::selectable_fields(resource, &object);
     match object {
-        Value::Object(object) => Ok(Draft { object, fields }),
+        Value::Object(object) => Ok(Draft {
+            object,
+            fields,
+            managed: None,
+        }),
         _ => Err(Status::internal("an object to be stored is no object")),
     }
 }

@@ -25,6 +25,7 @@ fn draft(name: &str, phase: &str) -> Draft {
     Draft {
         object,
         fields: vec![("status.phase".into(), phase.into())],
+        managed: None,
     }
 }
 
