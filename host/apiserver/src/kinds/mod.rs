@@ -149,7 +149,12 @@ pub struct AdmitContext {
 }
 
 /// Who wants to see an object as it was written: decoded and with its defaults, before the server changes anything in it.
-pub type Seen<'a> = Option<&'a mut dyn FnMut(&Value)>;
+pub struct Seen<'a> {
+    /// The members that it does not look at.
+    pub aside: &'a [&'a str],
+    /// What it does.
+    pub see: &'a mut dyn FnMut(&Value),
+}
 
 /// The text of one `Warning:` header.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,13 +1,12 @@
 //! Which paths differ between two values of a type (structured-merge-diff, `typed/compare.go`).
 
-use std::collections::BTreeSet;
-
 use serde_json::{Map, Value};
 
 use super::element;
+use super::managers::Fields;
 use super::set::{Node, Set};
 use super::types::{Form, List, Members, Relation, Typed};
-use super::walk::by_element;
+use super::walk::{alike, by_element};
 
 /// What one value made of another. No path is in two of the sets.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -29,7 +28,18 @@ struct Found {
 impl Changes {
     /// What the second is against the first.
     pub(super) fn between(typed: Typed<'_>, old: &Value, new: &Value) -> Self {
-        let found = compare(typed, Some(old), Some(new));
+        Self::between_but(typed, old, new, &[])
+    }
+
+    /// The same without looking at some members.
+    pub(super) fn between_but(typed: Typed<'_>, old: &Value, new: &Value, aside: &[&str]) -> Self {
+        let mut found = Found::default();
+        match (typed.atom().map.as_ref(), old, new) {
+            (Some(members), Value::Object(old), Value::Object(new)) if !members.atomic => {
+                found.maps(typed, members, Some(old), Some(new), aside);
+            }
+            _ => found = compare(typed, Some(old), Some(new)),
+        }
         Self {
             removed: Set::of(found.removed),
             modified: Set::of(found.modified),
@@ -41,6 +51,11 @@ impl Changes {
         [&self.removed, &self.modified, &self.added]
             .into_iter()
             .all(Set::is_empty)
+    }
+
+    /// Whether nothing came or went, and all that changed is in there.
+    pub(super) fn are_within(&self, fields: &Fields) -> bool {
+        self.removed.is_empty() && self.added.is_empty() && fields.covers(&self.modified)
     }
 
     /// The first steps of all paths.
@@ -113,7 +128,7 @@ impl Found {
             Form::Map(members) => {
                 let (before, after) = (members_of(old), members_of(new));
                 if !members.atomic && (before.is_some() || after.is_some()) {
-                    self.maps(typed, members, before, after);
+                    self.maps(typed, members, before, after, &[]);
                     return false;
                 }
             }
@@ -140,15 +155,17 @@ impl Found {
         members: &Members,
         old: Option<&Map<String, Value>>,
         new: Option<&Map<String, Value>>,
+        aside: &[&str],
     ) {
-        for (name, before) in old.into_iter().flatten() {
+        let seen = |(name, _): &(&String, &Value)| !aside.contains(&name.as_str());
+        for (name, before) in old.into_iter().flatten().filter(seen) {
             let after = new.and_then(|new| new.get(name));
             self.put(
                 &element::field(name),
                 compare(typed.member(members, name), Some(before), after),
             );
         }
-        for (name, after) in new.into_iter().flatten() {
+        for (name, after) in new.into_iter().flatten().filter(seen) {
             if !old.is_some_and(|old| old.contains_key(name)) {
                 self.put(
                     &element::field(name),
@@ -159,34 +176,23 @@ impl Found {
     }
 
     fn lists(&mut self, typed: Typed<'_>, list: &List, old: &[Value], new: &[Value]) {
-        let (before, after) = (by_element(list, old), by_element(list, new));
-        let elements: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
         let of = typed.to(list.of);
-        for element in elements {
-            let was = before.get(element).map_or(&[][..], Vec::as_slice);
-            let is = after.get(element).map_or(&[][..], Vec::as_slice);
-            // Items that are there twice are owned as one.
-            let found = match (was, is) {
-                ([] | [_], [] | [_]) => compare(of, was.first().copied(), is.first().copied()),
-                ([_, _, ..], [_, _, ..]) => {
-                    let mut found = Found::default();
-                    found.modified.member = was != is;
-                    found
-                }
-                ([_, _, ..], _) => {
-                    let first = is.first().map(|is| compare(of, None, Some(is)));
-                    let mut found = first.unwrap_or_default();
-                    found.removed.member = true;
-                    found
-                }
-                (_, _) => {
-                    let first = was.first().map(|was| compare(of, Some(was), None));
-                    let mut found = first.unwrap_or_default();
-                    found.added.member = true;
-                    found
-                }
+        let (before, after) = (by_element(list, old), by_element(list, new));
+        let mut before = before.chunk_by(alike).peekable();
+        let mut after = after.chunk_by(alike).peekable();
+        loop {
+            let next = [before.peek(), after.peek()];
+            let steps = next.into_iter().flatten().filter_map(|same| same.first());
+            let Some(element) = steps.map(|(element, _)| element).min().cloned() else {
+                return;
             };
-            self.put(element, found);
+            let this = |same: &&[(String, &Value)]| {
+                same.first().is_some_and(|(known, _)| *known == element)
+            };
+            let was = before.next_if(this).unwrap_or_default();
+            let is = after.next_if(this).unwrap_or_default();
+            let found = items(of, was, is);
+            self.put(&element, found);
         }
     }
 
@@ -212,4 +218,35 @@ fn members_of(value: Option<&Value>) -> Option<&Map<String, Value>> {
 
 fn items_of(value: Option<&Value>) -> &[Value] {
     value.and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+/// What became of the items with one step. Where they are several they are owned as one.
+fn items(of: Typed<'_>, was: &[(String, &Value)], is: &[(String, &Value)]) -> Found {
+    match (was, is) {
+        ([], []) => Found::default(),
+        ([(_, was)], []) => compare(of, Some(was), None),
+        ([], [(_, is)]) => compare(of, None, Some(is)),
+        ([(_, was)], [(_, is)]) => compare(of, Some(was), Some(is)),
+        ([_, _, ..], [_, _, ..]) => {
+            let mut found = Found::default();
+            found.modified.member = was != is;
+            found
+        }
+        ([_, _, ..], is) => {
+            let mut found = Found::default();
+            if let Some((_, is)) = is.first() {
+                found = compare(of, None, Some(is));
+            }
+            found.removed.member = true;
+            found
+        }
+        (was, _) => {
+            let mut found = Found::default();
+            if let Some((_, was)) = was.first() {
+                found = compare(of, Some(was), None);
+            }
+            found.added.member = true;
+            found
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! One step of a path, as FieldsV1 writes it: `f:NAME`, `k:{…}`, `v:…`, `i:…` (structured-merge-diff, `fieldpath/serialize-pe.go`).
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
@@ -12,15 +13,20 @@ pub(super) fn field(name: &str) -> String {
     format!("f:{name}")
 }
 
-/// The item with these keys.
-pub(super) fn key(keys: Map<String, Value>) -> String {
-    let mut keys: Vec<(String, Value)> = keys.into_iter().collect();
-    keys.sort_by(|(one, _), (other, _)| one.cmp(other));
-    let parts: Vec<String> = keys
-        .into_iter()
-        .map(|(name, value)| format!("{}:{value}", Value::String(name)))
-        .collect();
-    escaped(format!("k:{{{}}}", parts.join(",")))
+/// The item with these keys, which come in the order of their names.
+pub(super) fn key<'a>(keys: impl IntoIterator<Item = (&'a str, &'a Value)>) -> String {
+    let mut text = b"k:{".to_vec();
+    for (name, value) in keys {
+        if text.len() > 3 {
+            text.push(b',');
+        }
+        // Writing to memory cannot fail.
+        let _ = serde_json::to_writer(&mut text, name);
+        text.push(b':');
+        let _ = serde_json::to_writer(&mut text, value);
+    }
+    text.push(b'}');
+    escaped(String::from_utf8(text).unwrap_or_default())
 }
 
 /// The item of that value.
@@ -64,7 +70,7 @@ pub(super) fn read(text: &str) -> Result<Option<String>, String> {
         "f:" => Some(text.to_owned()),
         "v:" => Some(value(&json()?)),
         "k:" => match json()? {
-            Value::Object(keys) => Some(key(keys)),
+            Value::Object(keys) => Some(key(sorted(&keys))),
             other => return Err(format!("no keys: {other}")),
         },
         "i:" => {
@@ -73,6 +79,12 @@ pub(super) fn read(text: &str) -> Result<Option<String>, String> {
         }
         _ => None,
     })
+}
+
+fn sorted(keys: &Map<String, Value>) -> BTreeMap<&str, &Value> {
+    keys.iter()
+        .map(|(name, value)| (name.as_str(), value))
+        .collect()
 }
 
 /// The step as people read it: `.name`, `[name="a"]`, `[="a"]`.

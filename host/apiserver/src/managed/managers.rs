@@ -11,6 +11,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use stagewright_core::time::Time;
 
+use super::covers::covers;
 use super::set::{Set, Steps};
 
 /// How many entries of updates are kept.
@@ -126,6 +127,14 @@ impl Fields {
         first
             .iter()
             .any(|step| text.get().contains(&Value::from(step.as_str()).to_string()))
+    }
+
+    /// Whether all of the set is in it.
+    pub(super) fn covers(&self, set: &Set) -> bool {
+        match &self.text {
+            Some(text) => covers(text.get(), set),
+            None => set.clone().without(&self.set).is_empty(),
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {

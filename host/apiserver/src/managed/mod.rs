@@ -9,6 +9,7 @@
 //! - A list or map that a definition turns from granular to atomic is owned as before by who wrote it before.
 
 mod compare;
+mod covers;
 mod element;
 mod last_applied;
 mod managers;

@@ -70,7 +70,8 @@ impl World {
     }
 
     fn update(&mut self, name: &str, new: Value) {
-        let managers = self.managers.clone();
+        // As they come from the store.
+        let managers = stored(written(self.managers.clone()).as_deref());
         self.managers = self.with(name, |rules, writer| {
             update(rules, writer, &self.object, &new, managers)
         });
@@ -496,6 +497,9 @@ proptest! {
         for path in one.paths() {
             prop_assert!(one.has(&path), "{}", set::shown(&path));
         }
+        let text = Value::Object(one.0.clone()).to_string();
+        prop_assert_eq!(covers::covers(&text, &other), other.clone().without(&one).is_empty());
+        prop_assert!(covers::covers(&text, &one));
         prop_assert_eq!(Set::read(&Value::Object(one.0.clone())), Ok(one));
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 /// Types that name each other by their places.
 #[derive(Debug, Default)]
@@ -43,7 +43,7 @@ pub(crate) enum Relation {
     Atomic,
     /// Each value stands there once.
     Set,
-    /// Items are told apart by these members, each with what it is if it is missing.
+    /// Items are told apart by these members, each with what it is if it is missing. In the order of their names.
     Keyed(Box<[(Box<str>, Option<Value>)]>),
 }
 
@@ -89,6 +89,17 @@ static METADATA: LazyLock<Value> = LazyLock::new(|| {
         "managedFields": {"type": "array", "items": anything},
     }})
 });
+
+// === impl Relation ===
+
+impl Relation {
+    /// That of items with these keys, in any order.
+    pub(crate) fn keyed(keys: impl Iterator<Item = (Box<str>, Option<Value>)>) -> Self {
+        let mut keys: Vec<_> = keys.collect();
+        keys.sort_by(|(one, _), (other, _)| one.cmp(other));
+        Self::Keyed(keys.into())
+    }
+}
 
 // === impl Types ===
 
@@ -208,19 +219,15 @@ impl Types {
             let names = schema.get("x-kubernetes-list-map-keys");
             let names = names.and_then(Value::as_array).into_iter().flatten();
             let properties = items.and_then(|items| items.get("properties"));
-            names
-                .filter_map(Value::as_str)
-                .map(|name| {
-                    let default = properties
-                        .and_then(|all| all.get(name))
-                        .and_then(|property| property.get("default"));
-                    (name.into(), default.cloned())
-                })
-                .collect()
+            names.filter_map(Value::as_str).map(move |name| {
+                let property = properties.and_then(|all| all.get(name));
+                let default = property.and_then(|property| property.get("default"));
+                (name.into(), default.cloned())
+            })
         };
         let relation = match schema.get("x-kubernetes-list-type").and_then(Value::as_str) {
             Some("set") => Relation::Set,
-            Some("map") => Relation::Keyed(keys()),
+            Some("map") => Relation::keyed(keys()),
             _ => Relation::Atomic,
         };
         List { relation, of }
@@ -332,18 +339,18 @@ fn keyed(keys: &[(Box<str>, Option<Value>)], item: &Value) -> Result<String, Str
         }
         _ => return Err("associative list with keys may not have non-map elements".to_owned()),
     };
-    let mut found = Map::new();
-    for (name, default) in keys {
-        if let Some(value) = item.get(&**name).or(default.as_ref()) {
-            found.insert(name.to_string(), value.clone());
-        }
-    }
-    if found.is_empty() && !keys.is_empty() {
+    let found = || {
+        keys.iter().filter_map(|(name, default)| {
+            let value = item.get(&**name).or(default.as_ref());
+            value.map(|value| (&**name, value))
+        })
+    };
+    if found().next().is_none() && !keys.is_empty() {
         let names: Vec<String> = keys.iter().map(|(name, _)| format!("{name:?}")).collect();
         return Err(format!(
             "associative list with keys has an element that omits all key fields [{}] (and doesn't have default values for any key fields)",
             names.join(" ")
         ));
     }
-    Ok(super::element::key(found))
+    Ok(super::element::key(found()))
 }

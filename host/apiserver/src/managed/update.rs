@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use serde_json::Value;
 
 use super::compare::{Changes, same};
+use super::element;
 use super::managers::{Manager, Writer, cap};
 use super::merge::merge;
 use super::set::{self, Set};
@@ -83,6 +84,15 @@ pub(crate) struct Applied {
 // === impl Resets ===
 
 impl Resets {
+    /// The members of an object that a write does not own at all: there is no use in looking at them.
+    pub(crate) fn aside(&self) -> Vec<&str> {
+        let Self::These(these) = self else {
+            return Vec::new();
+        };
+        let whole = these.0.iter().filter(|(_, node)| set::is_member(node));
+        whole.filter_map(|(step, _)| element::name(step)).collect()
+    }
+
     fn leave(&self, set: &mut Set) {
         match self {
             Self::These(these) => set.cut(these),
@@ -100,9 +110,10 @@ pub(crate) fn update(
     mut managers: Vec<Manager>,
 ) -> Vec<Manager> {
     managers.retain(|manager| (rules.served)(&manager.api_version));
-    let mut changes = Changes::between(rules.typed, old, new);
+    let aside = rules.resets.aside();
+    let mut changes = Changes::between_but(rules.typed, old, new, &aside);
     changes.each(|set| rules.resets.leave(set));
-    if !changes.is_empty() {
+    if !changes.is_empty() && !again(&mut managers, &changes, writer) {
         lose(&mut managers, &changes);
         let Changes {
             modified, added, ..
@@ -122,6 +133,22 @@ pub(crate) fn update(
     }
     cap(&mut managers);
     managers
+}
+
+/// Whether somebody only wrote once more to what it owned alone, as controllers do: then its entry has a new time.
+fn again(managers: &mut [Manager], changes: &Changes, writer: &Writer<'_>) -> bool {
+    let first = changes.first_steps();
+    let own = writer.manager(false, Set::default());
+    let mut concerned = managers
+        .iter_mut()
+        .filter(|manager| manager.fields.may_have(&first));
+    match (concerned.next(), concerned.next()) {
+        (Some(only), None) if only.is(&own) && changes.are_within(&only.fields) => {
+            only.time = writer.time();
+            true
+        }
+        _ => false,
+    }
 }
 
 /// Takes what changed from all.

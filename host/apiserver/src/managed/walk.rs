@@ -1,8 +1,6 @@
 //! Walks over values and their types: which paths a value has, what is wrong with it, and what is left when paths are taken out
 //! (structured-merge-diff, `typed/tofieldset.go`, `validate.go`, `remove.go`).
 
-use std::collections::HashMap;
-
 use serde_json::{Map, Value};
 
 use super::element;
@@ -31,13 +29,15 @@ fn node(typed: Typed<'_>, value: &Value) -> Node {
             }
         }
         (Form::List(list), Value::Array(items)) => {
-            for (element, items) in by_element(list, items) {
-                let mut inner = match items.as_slice() {
-                    [item] => node(typed.to(list.of), item),
+            for same in by_element(list, items).chunk_by(alike) {
+                let mut inner = match same {
+                    [(_, item)] => node(typed.to(list.of), item),
                     _ => Node::default(),
                 };
                 inner.member = true;
-                found.put(element, inner);
+                if let Some((element, _)) = same.first() {
+                    found.put(element.clone(), inner);
+                }
             }
         }
         _ => {}
@@ -45,15 +45,17 @@ fn node(typed: Typed<'_>, value: &Value) -> Node {
     found
 }
 
-/// The items of a list by the steps to them, which are more than one where the list breaks its own rule.
-pub(super) fn by_element<'a>(list: &List, items: &'a [Value]) -> HashMap<String, Vec<&'a Value>> {
-    let mut found: HashMap<String, Vec<&Value>> = HashMap::with_capacity(items.len());
-    for item in items {
-        if let Ok(element) = list.element(item) {
-            found.entry(element).or_default().push(item);
-        }
-    }
+/// The items of a list with the steps to them, by those. Items are alike where the list breaks its own rule.
+pub(super) fn by_element<'a>(list: &List, items: &'a [Value]) -> Vec<(String, &'a Value)> {
+    let with_step = |item| Some((list.element(item).ok()?, item));
+    let mut found: Vec<(String, &Value)> = items.iter().filter_map(with_step).collect();
+    found.sort_by(|(one, _), (other, _)| one.cmp(other));
     found
+}
+
+/// Whether two items have the same step.
+pub(super) fn alike(one: &(String, &Value), other: &(String, &Value)) -> bool {
+    one.0 == other.0
 }
 
 // === taking out ===

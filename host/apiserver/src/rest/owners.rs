@@ -1,6 +1,6 @@
 //! Who owns what of an object that is written, and server-side apply (apiserver, `pkg/endpoints/handlers/patch.go`).
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use http::header::USER_AGENT;
 use serde_json::{Map, Value};
@@ -22,6 +22,7 @@ pub(super) struct Owners {
     shared: Arc<Shared>,
     resource: Arc<Resource>,
     subresource: Box<str>,
+    resets: Resets,
     manager: String,
     now: Time,
 }
@@ -29,7 +30,7 @@ pub(super) struct Owners {
 /// What is written to: the object, or its Scale.
 struct Part<'a> {
     typed: Typed<'a>,
-    resets: Resets,
+    resets: &'a Resets,
     api_version: String,
     kind: &'a str,
     subresource: &'a str,
@@ -46,10 +47,13 @@ impl Call<'_> {
             }
             name => name.to_owned(),
         };
+        let resource = Arc::clone(&self.target.resource);
+        let subresource = self.target.subresource.clone().unwrap_or_default();
         Owners {
             shared: Arc::clone(self.shared),
-            resource: Arc::clone(&self.target.resource),
-            subresource: self.target.subresource.clone().unwrap_or_default(),
+            resets: kinds::resets(&resource, &subresource),
+            resource,
+            subresource,
             manager,
             now: self.now,
         }
@@ -121,6 +125,11 @@ impl Call<'_> {
 // === impl Owners ===
 
 impl Owners {
+    /// The members that this request does not own whatever it writes there.
+    pub(super) fn aside(&self) -> Vec<&str> {
+        self.resets.aside()
+    }
+
     /// The list after an update that made `new` of `old`, both without their own. `given` is the list that came with it.
     pub(super) fn updated(
         &self,
@@ -273,7 +282,7 @@ impl Owners {
     fn whole(&self) -> Part<'_> {
         Part {
             typed: kinds::typed(&self.resource),
-            resets: kinds::resets(&self.resource, &self.subresource),
+            resets: &self.resets,
             api_version: self.resource.api_version(),
             kind: &self.resource.kind,
             subresource: &self.subresource,
@@ -284,7 +293,7 @@ impl Owners {
         let served = |version: &str| version == part.api_version || self.serves(version);
         let rules = Rules {
             typed: part.typed,
-            resets: &part.resets,
+            resets: part.resets,
             served: &served,
         };
         let writer = Writer {
@@ -306,9 +315,10 @@ impl Owners {
 }
 
 fn scale() -> Part<'static> {
+    static NOTHING: LazyLock<Resets> = LazyLock::new(|| Resets::These(Set::default()));
     Part {
         typed: kinds::typed_scale(),
-        resets: Resets::These(Set::default()),
+        resets: &NOTHING,
         api_version: managed::scale::VERSION.to_owned(),
         kind: "Scale",
         subresource: "scale",

@@ -315,7 +315,11 @@ impl Call<'_> {
                 None => owners.created(written, given.take()),
             };
         };
-        self.admit(operation, object, Some(&mut see))?;
+        let seen = Seen {
+            aside: &owners.aside(),
+            see: &mut see,
+        };
+        self.admit(operation, object, Some(seen))?;
         Ok(managed)
     }
 
@@ -323,7 +327,7 @@ impl Call<'_> {
         &mut self,
         operation: Operation<'_>,
         object: &mut Value,
-        seen: Seen<'_>,
+        seen: Option<Seen<'_>>,
     ) -> Result<(), Status> {
         let context = self.admit_context();
         let resource = &self.target.resource;

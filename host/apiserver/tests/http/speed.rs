@@ -28,24 +28,29 @@ fn speed() {
     }
     let mut best = f64::MAX;
     for _ in 0..10 {
-        let start = std::time::Instant::now();
+        let start = cpu();
         for n in 0..300 {
             server.call("PATCH", &status, &patch(n));
         }
-        best = best.min(start.elapsed().as_secs_f64() / 300.0 * 1e6);
+        best = best.min((cpu() - start) / 300.0 * 1e6);
     }
     println!("status patch: {best:.1} us");
     let mut best = f64::MAX;
     for r in 0..10 {
-        let start = std::time::Instant::now();
+        let start = cpu();
         for n in 0..100 {
             let mut b = body.clone();
             b["metadata"]["name"] = json!(format!("p{r}-{n}"));
             server.call("POST", PODS, &b);
         }
-        best = best.min(start.elapsed().as_secs_f64() / 100.0 * 1e6);
+        best = best.min((cpu() - start) / 100.0 * 1e6);
     }
     println!("create: {best:.1} us");
     let (_, object) = server.get(&format!("{PODS}/a"));
     println!("{} bytes", object.to_string().len());
+}
+
+fn cpu() -> f64 {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    text.split(' ').next().unwrap().parse::<f64>().unwrap() / 1e9
 }

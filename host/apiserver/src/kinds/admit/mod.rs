@@ -62,7 +62,7 @@ pub fn admit(
     operation: Operation<'_>,
     object: &mut Value,
     context: &AdmitContext,
-    seen: Seen<'_>,
+    seen: Option<Seen<'_>>,
 ) -> Result<Vec<Warning>, Status> {
     let root = if resource.custom {
         None
@@ -70,8 +70,8 @@ pub fn admit(
         Schema::get().kind(&resource.api_version(), &resource.kind)
     };
     let Some(root) = root else {
-        if let Some(see) = seen {
-            see(object);
+        if let Some(seen) = seen {
+            (seen.see)(object);
         }
         admit_custom(resource, operation, object)?;
         return Ok(Vec::new());
@@ -80,10 +80,13 @@ pub fn admit(
     let mut old = operation.old().cloned().unwrap_or_default();
     decode::decode(root, &mut old);
     defaults::apply(root, object, context.now);
-    if let Some(see) = seen {
-        let mut written = object.clone();
+    if let Some(seen) = seen {
+        let members = object.as_object().into_iter().flatten();
+        let looked_at = members.filter(|(name, _)| !seen.aside.contains(&name.as_str()));
+        let copies = looked_at.map(|(name, value)| (name.clone(), value.clone()));
+        let mut written = Value::Object(copies.collect());
         decode::encode(root, &mut written);
-        see(&written);
+        (seen.see)(&written);
     }
     if let Some(map) = object.as_object_mut() {
         strategy::prepare(resource, operation, map, &old, context.now);

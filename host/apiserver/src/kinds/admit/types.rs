@@ -173,7 +173,7 @@ fn list(text: &str) -> Relation {
                 Some((name, default)) => (name.into(), serde_json::from_str(default).ok()),
                 None => (key.into(), None),
             });
-            Relation::Keyed(keys.collect())
+            Relation::keyed(keys)
         }
         _ => Relation::Atomic,
     }

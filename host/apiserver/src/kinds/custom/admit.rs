@@ -17,11 +17,11 @@ pub(crate) fn admit(
     operation: Operation<'_>,
     object: &mut Value,
     context: &AdmitContext,
-    seen: Seen<'_>,
+    seen: Option<Seen<'_>>,
 ) -> Result<Vec<Warning>, Status> {
     let mut warnings = decode(resource, definition, object, context)?;
-    if let Some(see) = seen {
-        see(object);
+    if let Some(seen) = seen {
+        (seen.see)(object);
     }
     let old = match operation {
         Operation::Create => None,
