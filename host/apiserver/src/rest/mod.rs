@@ -15,6 +15,7 @@ mod query;
 mod read;
 mod select;
 mod subresource;
+mod update;
 mod write;
 
 use std::sync::Arc;

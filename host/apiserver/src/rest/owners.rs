@@ -8,7 +8,8 @@ use stagewright_core::time::Time;
 
 use super::answer::Answer;
 use super::query::LONGEST_MANAGER;
-use super::write::{Before, Next};
+use super::update::Before;
+use super::write::Next;
 use super::{Call, metadata};
 use crate::kinds::{self, Resource};
 use crate::managed::{

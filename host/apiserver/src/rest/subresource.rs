@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use stagewright_core::json as tree;
 
 use super::answer::Answer;
-use super::write::{Next, Updated};
+use super::update::Updated;
+use super::write::Next;
 use super::{Call, media, metadata, patch};
 use crate::kinds::Scale;
 use crate::status::{FieldError, Status};

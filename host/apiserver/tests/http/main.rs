@@ -11,6 +11,7 @@ mod apply;
 mod definitions;
 mod discovery;
 mod objects;
+mod owners;
 mod replay;
 mod serving;
 mod speed;
