@@ -14,7 +14,6 @@ mod objects;
 mod owners;
 mod replay;
 mod serving;
-mod speed;
 mod support;
 mod tables;
 mod watches;
