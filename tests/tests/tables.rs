@@ -26,3 +26,8 @@ fn fields() -> Result<()> {
 fn merge_keys() -> Result<()> {
     check(env!("CARGO_BIN_EXE_generate-merge-keys"))
 }
+
+#[test]
+fn relations() -> Result<()> {
+    check(env!("CARGO_BIN_EXE_generate-relations"))
+}

@@ -9,6 +9,7 @@
 mod body;
 pub mod clock;
 pub mod kinds;
+mod managed;
 mod rest;
 pub mod serve;
 mod server;

@@ -20,7 +20,10 @@ use stagewright_core::object::Kind;
 use stagewright_core::time::Time;
 
 use self::admit::check_metadata;
+use crate::managed::Typed;
+
 pub use self::admit::{ProtobufError, admit, from_protobuf};
+pub(crate) use self::admit::{blank, blank_scale, resets, typed_scale};
 pub use self::catalog::Catalog;
 pub use self::convert::convert;
 pub use self::custom::Definition;
@@ -150,9 +153,26 @@ pub struct AdmitContext {
     pub is_patch: bool,
 }
 
+/// Who wants to see an object as it was written: decoded and with its defaults, before the server changes anything in it.
+pub struct Seen<'a> {
+    /// The members that it does not look at.
+    pub aside: &'a [&'a str],
+    /// What it does.
+    pub see: &'a mut dyn FnMut(&Value),
+}
+
 /// The text of one `Warning:` header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Warning(pub String);
+
+/// What a kind's objects are made of.
+pub(crate) fn typed(resource: &Resource) -> Typed<'_> {
+    match &resource.definition {
+        Some(definition) => definition.typed(),
+        None if resource.custom => Typed::deduced(),
+        None => admit::typed(resource),
+    }
+}
 
 // === impl Resource ===
 

@@ -156,6 +156,7 @@ impl Shared {
                 let draft = crate::store::Draft {
                     object,
                     fields: entry.fields.clone(),
+                    managed: None,
                 };
                 // Whoever was faster leaves it to the next write.
                 let _ = self

@@ -117,11 +117,19 @@ pub(crate) fn decode(headers: &HeaderMap, body: &[u8], what: &str) -> Result<Val
 /// 400 for what is neither.
 pub(crate) fn parse(body: &[u8], yaml: bool, what: &str) -> Result<Value, Status> {
     let parsed = if yaml {
-        serde_saphyr::from_slice(body).map_err(|error| error.to_string())
+        parse_yaml(body)
     } else {
         serde_json::from_slice(body).map_err(|error| error.to_string())
     };
     parsed.map_err(|error| unrecognized(what, &error))
+}
+
+/// Reads YAML.
+///
+/// # Errors
+/// Why it is none.
+pub(crate) fn parse_yaml(body: &[u8]) -> Result<Value, String> {
+    serde_saphyr::from_slice(body).map_err(|error| error.to_string())
 }
 
 fn unrecognized(what: &str, error: &dyn std::fmt::Display) -> Status {

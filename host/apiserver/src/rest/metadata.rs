@@ -5,8 +5,11 @@ use stagewright_core::time::Time;
 
 use crate::status::Status;
 
-/// What no writer may set, and is not stored: `managedFields` until there is server-side apply.
-const DROPPED: [&str; 3] = ["selfLink", "managedFields", "resourceVersion"];
+/// What no writer may set. Who owns which field is put in after all else is done.
+const DROPPED: [&str; 3] = ["selfLink", MANAGED, "resourceVersion"];
+
+/// Where the owners of the fields are told.
+pub(super) const MANAGED: &str = "managedFields";
 
 /// An object's metadata; made if it is missing.
 ///
@@ -98,12 +101,24 @@ pub(super) fn carry(metadata: &mut Map<String, Value>, old: &Value) {
     }
 }
 
-/// Takes the resourceVersion out; objects are compared without.
-pub(super) fn without_version(mut object: Value) -> Value {
-    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
-        metadata.remove("resourceVersion");
+/// Takes a field out.
+pub(super) fn take(object: &mut Value, field: &str) -> Option<Value> {
+    let metadata = object.get_mut("metadata")?.as_object_mut()?;
+    metadata.remove(field)
+}
+
+/// Puts the owners of the fields in.
+pub(super) fn put_managed(object: &mut Value, managed: Option<&str>) {
+    let list = managed.map(serde_json::from_str).transpose();
+    let metadata = object.get_mut("metadata").and_then(Value::as_object_mut);
+    if let (Ok(Some(list)), Some(metadata)) = (list, metadata) {
+        metadata.insert(MANAGED.to_owned(), list);
     }
-    object
+}
+
+/// The owners of the fields.
+pub(super) fn managed(object: &Value) -> Option<&Value> {
+    object.get("metadata")?.get(MANAGED)
 }
 
 /// Puts a resourceVersion in.

@@ -7,6 +7,7 @@ mod dependents;
 mod media;
 mod metadata;
 mod namespaces;
+mod owners;
 mod patch;
 mod path;
 mod pods;
@@ -14,6 +15,7 @@ mod query;
 mod read;
 mod select;
 mod subresource;
+mod update;
 mod write;
 
 use std::sync::Arc;

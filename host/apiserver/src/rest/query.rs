@@ -3,6 +3,9 @@
 use crate::kinds::FieldValidation;
 use crate::status::{FieldError, Status};
 
+/// The longest name of a manager, in bytes.
+pub(crate) const LONGEST_MANAGER: usize = 128;
+
 /// What the query asks for. Names that the real server does not know are ignored there, and here.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Query {
@@ -18,6 +21,7 @@ pub(crate) struct Query {
     pub(crate) timeout_seconds: Option<u64>,
     pub(crate) dry_run: Vec<String>,
     pub(crate) field_validation: String,
+    pub(crate) field_manager: String,
     pub(crate) force: Option<bool>,
     pub(crate) include_object: String,
     pub(crate) grace_period_seconds: Option<i64>,
@@ -54,6 +58,7 @@ impl Query {
                 }
                 "dryRun" => parsed.dry_run.push(text()),
                 "fieldValidation" => parsed.field_validation = text(),
+                "fieldManager" => parsed.field_manager = text(),
                 "force" => parsed.force = Some(truth(&value)),
                 "includeObject" => parsed.include_object = text(),
                 "gracePeriodSeconds" => parsed.grace_period_seconds = number(&name, &value)?,
@@ -91,6 +96,26 @@ impl Query {
                 "may not be specified for non-apply patch",
             ));
         }
+        self.refuse_write(kind, errors)
+    }
+
+    /// Checks the options of server-side apply.
+    ///
+    /// # Errors
+    /// 422, as the real server has it.
+    pub(crate) fn check_apply(&self) -> Result<(), Status> {
+        let mut errors = Vec::new();
+        if self.field_manager.is_empty() {
+            errors.push(FieldError::required(
+                "fieldManager",
+                "is required for apply patch",
+            ));
+        }
+        self.refuse_write("PatchOptions", errors)
+    }
+
+    fn refuse_write(&self, kind: &str, mut errors: Vec<FieldError>) -> Result<(), Status> {
+        errors.extend(check_manager(&self.field_manager));
         errors.extend(check_dry_run(&self.dry_run));
         if !["", "Ignore", "Warn", "Strict"].contains(&self.field_validation.as_str()) {
             errors.push(FieldError::not_supported(
@@ -190,6 +215,25 @@ impl Query {
         }
         errors
     }
+}
+
+/// What is wrong with a manager's name.
+fn check_manager(name: &str) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    if name.len() > LONGEST_MANAGER {
+        errors.push(FieldError::too_long("fieldManager", LONGEST_MANAGER));
+    }
+    let unprintable = name
+        .char_indices()
+        .filter(|(_, letter)| letter.is_control() || (letter.is_whitespace() && *letter != ' '));
+    errors.extend(unprintable.map(|(at, letter)| {
+        let why = format!(
+            "invalid character U+{:04X} (at position {at})",
+            u32::from(letter)
+        );
+        FieldError::invalid("fieldManager", &name.into(), &why)
+    }));
+    errors
 }
 
 /// What is wrong with a list of dry-run stages; `All` is the only one there is.

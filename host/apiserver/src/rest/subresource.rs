@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use stagewright_core::json as tree;
 
 use super::answer::Answer;
-use super::write::Updated;
+use super::update::Updated;
+use super::write::Next;
 use super::{Call, media, metadata, patch};
 use crate::kinds::Scale;
 use crate::status::{FieldError, Status};
@@ -45,6 +46,7 @@ impl Call<'_> {
             return Err(Status::no_such_resource());
         };
         let custom = resource.custom;
+        let owners = self.owners();
         // The object is written as such: its generation counts.
         self.target.subresource = None;
         let updated = match method.as_str() {
@@ -56,16 +58,34 @@ impl Call<'_> {
                 self.query.check_write("UpdateOptions")?;
                 let wanted = media::decode(self.headers, self.body, "Scale")?;
                 self.check_name(&wanted)?;
-                self.update_object(None, &mut |old| rescaled(paths, custom, old, &wanted))?
+                self.update_object(None, &mut |before| {
+                    let old = &before.object;
+                    let scale = scale_of(paths, old);
+                    let list = owners.scaled(&paths.spec, before.managed, (&scale, &wanted));
+                    Ok(Next::owned(rescaled(paths, custom, old, &wanted)?, list))
+                })?
+            }
+            _ if self.is_apply() => {
+                let config = self.configuration()?;
+                self.update_object(None, &mut |before| {
+                    let old = &before.object;
+                    let scale = scale_of(paths, old);
+                    let (wanted, list) =
+                        owners.scale_applied(&paths.spec, before.managed, &scale, &config)?;
+                    Ok(Next::owned(rescaled(paths, custom, old, &wanted)?, list))
+                })?
             }
             _ => {
                 let (form, body) = self.read_patch()?;
                 self.query.check_write("PatchOptions")?;
                 let kind = stagewright_core::object::Kind::new("autoscaling/v1", "Scale");
-                self.update_object(None, &mut |old| {
-                    let wanted = tree::apply(form, &kind, &scale_of(paths, old), &body, None);
+                self.update_object(None, &mut |before| {
+                    let old = &before.object;
+                    let scale = scale_of(paths, old);
+                    let wanted = tree::apply(form, &kind, &scale, &body, None);
                     let wanted = wanted.map_err(|error| patch::refused(&error, form))?;
-                    rescaled(paths, custom, old, &wanted)
+                    let list = owners.scaled(&paths.spec, before.managed, (&scale, &wanted));
+                    Ok(Next::owned(rescaled(paths, custom, old, &wanted)?, list))
                 })?
             }
         };

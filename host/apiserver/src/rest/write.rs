@@ -1,4 +1,4 @@
-//! Create and update: one object, from what it was to what it shall be.
+//! Create and replace: what a body says, and what the kind makes of it before it is stored.
 
 use std::sync::Arc;
 
@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use super::answer::Answer;
 use super::{Call, media, metadata};
-use crate::kinds::{self, Operation, Resource};
-use crate::status::{FieldError, MODIFIED, Status};
-use crate::store::{Draft, Entry};
+use crate::kinds::{self, Operation, Resource, Seen};
+use crate::status::{FieldError, Status};
+use crate::store::Draft;
 
 /// Where the real server's kinds come from, as its errors say it.
 const SCHEME: &str = "pkg/runtime/scheme.go:111";
@@ -16,23 +16,42 @@ const SCHEME: &str = "pkg/runtime/scheme.go:111";
 /// How many names are tried for a `generateName`.
 const NAMES: usize = 8;
 
-/// What an update came to.
-pub(super) enum Updated {
-    /// It is stored so.
-    Stored(Arc<Entry>),
-    /// It would be stored so, were it no dry run; or it went with this update. In the request's version.
-    Shown(Value),
+/// What shall be written.
+pub(super) struct Next {
+    pub(super) object: Value,
+    /// The owners of its fields, if that is settled; else this write becomes one of them.
+    pub(super) owners: Option<Option<String>>,
+}
+
+impl From<Value> for Next {
+    fn from(object: Value) -> Self {
+        Self {
+            object,
+            owners: None,
+        }
+    }
+}
+
+impl Next {
+    /// An object whose owners are known.
+    pub(super) fn owned(object: Value, owners: Option<String>) -> Self {
+        Self {
+            object,
+            owners: Some(owners),
+        }
+    }
 }
 
 impl Call<'_> {
     pub(super) fn create(&mut self) -> Result<Answer, Status> {
         self.query.check_write("CreateOptions")?;
         let object = self.decode_object()?;
-        self.create_object(object)
+        self.create_object(object.into())
     }
 
     /// Stores a new object, under the name that it has or one that begins with its `generateName`.
-    pub(super) fn create_object(&mut self, mut object: Value) -> Result<Answer, Status> {
+    pub(super) fn create_object(&mut self, next: Next) -> Result<Answer, Status> {
+        let Next { mut object, owners } = next;
         let given = metadata::text(&object, "name").to_owned();
         self.place(&mut object)?;
         self.check_namespace(&given)?;
@@ -48,7 +67,7 @@ impl Call<'_> {
         let base = metadata::text(&object, "generateName").to_owned();
         if !given.is_empty() || base.is_empty() {
             return self
-                .store_new(object)?
+                .store_new(Next { object, owners })?
                 .ok_or_else(|| self.already_exists(&given));
         }
         let mut name = String::new();
@@ -56,7 +75,7 @@ impl Call<'_> {
             name = self.shared.new_name(&base);
             let mut named = object.clone();
             metadata::of(&mut named)?.insert("name".to_owned(), json!(name));
-            if let Some(answer) = self.store_new(named)? {
+            if let Some(answer) = self.store_new(named.into())? {
                 return Ok(answer);
             }
         }
@@ -78,11 +97,13 @@ impl Call<'_> {
     }
 
     /// Admits the object and stores it; `None` if its name is taken.
-    fn store_new(&mut self, mut object: Value) -> Result<Option<Answer>, Status> {
+    fn store_new(&mut self, next: Next) -> Result<Option<Answer>, Status> {
+        let Next { mut object, owners } = next;
         let resource = Arc::clone(&self.target.resource);
         let uid = self.shared.new_uid();
+        let given = metadata::take(&mut object, metadata::MANAGED);
         metadata::begin(metadata::of(&mut object)?, &uid, self.now);
-        self.admit(Operation::Create, &mut object)?;
+        let managed = self.admit_owned(Operation::Create, &mut object, owners, (given, None))?;
         let name = metadata::text(&object, "name").to_owned();
         if name.is_empty() {
             let error = FieldError::required("metadata.name", "name or generateName is required");
@@ -93,9 +114,10 @@ impl Call<'_> {
             let taken = self
                 .shared
                 .read(|store| store.get(&resource.collection, &key).is_some());
+            metadata::put_managed(&mut object, managed.as_deref());
             return Ok((!taken).then_some(Answer::Object(201, object)));
         }
-        let draft = self.draft(object)?;
+        let draft = self.draft(object, managed)?;
         let stored = self
             .shared
             .write(|store| store.put(&resource.collection, &key, None, draft));
@@ -124,146 +146,55 @@ impl Call<'_> {
                 return Err(Status::not_found(&self.target.resource, self.target.name()));
             }
             metadata::of(&mut object)?.remove("resourceVersion");
-            return self.create_object(object);
+            return self.create_object(object.into());
         }
-        self.update(uid_of(&object).as_deref(), &mut |_| Ok(object.clone()))
-    }
-
-    /// Brings the target from what it is to what `next` makes of it. `uid` is the object that is meant, if that was said.
-    pub(super) fn update(
-        &mut self,
-        uid: Option<&str>,
-        next: &mut dyn FnMut(&Value) -> Result<Value, Status>,
-    ) -> Result<Answer, Status> {
-        Ok(match self.update_object(uid, next)? {
-            Updated::Stored(entry) => Answer::Entry(200, entry),
-            Updated::Shown(object) => Answer::Object(200, object),
+        self.update(uid_of(&object).as_deref(), &mut |_| {
+            Ok(object.clone().into())
         })
     }
 
-    /// As [`Call::update`], for who goes on with the object.
-    pub(super) fn update_object(
+    /// Lets the kind have its say. The object comes without the owners of its fields, which are the answer; `lists` are those that
+    /// came with the object, and those that are stored.
+    pub(super) fn admit_owned(
         &mut self,
-        uid: Option<&str>,
-        next: &mut dyn FnMut(&Value) -> Result<Value, Status>,
-    ) -> Result<Updated, Status> {
-        let told = self.warnings.len();
-        loop {
-            let entry = self.stored_entry()?;
-            if let Some(wanted) = uid.filter(|wanted| **wanted != *entry.uid) {
-                return Err(self.other_uid(wanted, &entry.uid));
-            }
-            self.warnings.truncate(told);
-            if let Some(updated) = self.try_update(&entry, next)? {
-                return Ok(updated);
-            }
-            // Somebody else was faster; what they made of it is the next try's start.
+        operation: Operation<'_>,
+        object: &mut Value,
+        owners: Option<Option<String>>,
+        (mut given, stored): (Option<Value>, Option<&str>),
+    ) -> Result<Option<String>, Status> {
+        if let Some(owners) = owners {
+            self.admit(operation, object, None)?;
+            return Ok(owners);
         }
+        let owners = self.owners();
+        let mut managed = None;
+        let mut see = |written: &Value| {
+            managed = match operation.old() {
+                Some(old) => owners.updated(old, written, given.take(), stored),
+                None => owners.created(written, given.take()),
+            };
+        };
+        let seen = Seen {
+            aside: &owners.aside(),
+            see: &mut see,
+        };
+        self.admit(operation, object, Some(seen))?;
+        Ok(managed)
     }
 
-    /// One try; `None` if the object changed meanwhile.
-    fn try_update(
+    fn admit(
         &mut self,
-        entry: &Arc<Entry>,
-        next: &mut dyn FnMut(&Value) -> Result<Value, Status>,
-    ) -> Result<Option<Updated>, Status> {
-        let resource = Arc::clone(&self.target.resource);
-        let old = self.presentation().converted(entry.object());
-        let mut new = next(&old)?;
-        self.check_name(&new)?;
-        self.check_version(&new, entry.revision)?;
-        self.place(&mut new)?;
-        metadata::carry(metadata::of(&mut new)?, &old);
-        let subresource = self.target.subresource.clone();
-        let operation = match subresource.as_deref() {
-            None => Operation::Update { old: &old },
-            Some("status") => Operation::UpdateStatus { old: &old },
-            Some(name) => Operation::UpdateSubresource { name, old: &old },
-        };
-        self.admit(operation, &mut new)?;
-        if goes(&resource, &old, &new) {
-            return self.finish(entry, new);
-        }
-        if new == metadata::without_version(old) {
-            return Ok(Some(Updated::Stored(Arc::clone(entry))));
-        }
-        if self.query.is_dry_run() {
-            return Ok(Some(Updated::Shown(metadata::with_version(
-                new,
-                entry.revision,
-            ))));
-        }
-        let draft = self.draft(new)?;
-        let put = |store: &mut crate::store::Store| {
-            store.put(
-                &resource.collection,
-                &entry.key,
-                Some(entry.revision),
-                draft,
-            )
-        };
-        let Ok(stored) = self.shared.write(put) else {
-            return Ok(None);
-        };
-        self.shared.stored(&resource, &stored.key);
-        Ok(Some(Updated::Stored(stored)))
-    }
-
-    /// The last thing that held a deleted object is gone with this update, and so is the object.
-    fn finish(&mut self, entry: &Arc<Entry>, new: Value) -> Result<Option<Updated>, Status> {
-        let resource = &self.target.resource;
-        if self.query.is_dry_run() {
-            return Ok(Some(Updated::Shown(metadata::with_version(
-                new,
-                entry.revision,
-            ))));
-        }
-        let removed = self
-            .shared
-            .write(|store| store.remove(&resource.collection, &entry.key, entry.revision));
-        let Ok(revision) = removed else {
-            return Ok(None);
-        };
-        self.shared.stored(resource, &entry.key);
-        Ok(Some(Updated::Shown(metadata::with_version(new, revision))))
-    }
-
-    /// Changes the target as it is stored, past its kind's rules: for what the server itself writes. A dry run only checks.
-    pub(super) fn change(
-        &mut self,
-        change: &mut dyn FnMut(&mut Value) -> Result<(), Status>,
+        operation: Operation<'_>,
+        object: &mut Value,
+        seen: Option<Seen<'_>>,
     ) -> Result<(), Status> {
-        let resource = Arc::clone(&self.target.resource);
-        let key = self.target.key(self.target.name());
-        loop {
-            let entry = self
-                .shared
-                .read(|store| store.get(&resource.collection, &key).cloned());
-            let entry = entry.ok_or_else(|| Status::not_found(&resource, self.target.name()))?;
-            let mut object = entry.object();
-            change(&mut object)?;
-            if self.query.is_dry_run() || object == entry.object() {
-                return Ok(());
-            }
-            let draft = stored_draft(&resource, object)?;
-            let put = self
-                .shared
-                .write(|store| store.put(&resource.collection, &key, Some(entry.revision), draft));
-            if put.is_ok() {
-                return Ok(());
-            }
-        }
-    }
-
-    /// Lets the kind have its say.
-    fn admit(&mut self, operation: Operation<'_>, object: &mut Value) -> Result<(), Status> {
         let context = self.admit_context();
         let resource = &self.target.resource;
         let warnings = match &resource.definition {
             Some(definition) => {
-                kinds::custom::admit(resource, definition, operation, object, &context)?
+                kinds::custom::admit(resource, definition, operation, object, &context, seen)?
             }
-            None => kinds::admit(resource, operation, object, &context)?,
+            None => kinds::admit(resource, operation, object, &context, seen)?,
         };
         self.warnings.extend(warnings);
         if *resource.kind == *kinds::custom::DEFINITION {
@@ -274,7 +205,11 @@ impl Call<'_> {
     }
 
     /// The object as it is stored.
-    pub(super) fn draft(&self, mut object: Value) -> Result<Draft, Status> {
+    pub(super) fn draft(
+        &self,
+        mut object: Value,
+        managed: Option<String>,
+    ) -> Result<Draft, Status> {
         let resource = &self.target.resource;
         if *resource.stored_api_version != *resource.api_version() {
             kinds::convert(&mut object, &resource.stored_api_version);
@@ -282,7 +217,11 @@ impl Call<'_> {
                 definition.show(&mut object);
             }
         }
-        stored_draft(resource, object)
+        let managed = managed.map(String::into_boxed_str);
+        Ok(Draft {
+            managed,
+            ..stored_draft(resource, object)?
+        })
     }
 
     /// The body as an object of the target's kind.
@@ -294,7 +233,7 @@ impl Call<'_> {
     }
 
     /// The namespace in the object is that of the path, or not said.
-    fn place(&self, object: &mut Value) -> Result<(), Status> {
+    pub(super) fn place(&self, object: &mut Value) -> Result<(), Status> {
         let metadata = metadata::of(object)?;
         let given = metadata
             .get("namespace")
@@ -342,53 +281,19 @@ impl Call<'_> {
             _ => Ok(()),
         }
     }
-
-    /// The resourceVersion in an update is the stored one's, or none where the kind allows that.
-    fn check_version(&self, object: &Value, revision: u64) -> Result<(), Status> {
-        let (resource, name) = (&self.target.resource, self.target.name());
-        match version_of(object)? {
-            given if given == revision => Ok(()),
-            given if given != 0 => Err(Status::conflict(resource, name, MODIFIED)),
-            _ if resource.unconditional_update => Ok(()),
-            _ => {
-                let error = FieldError::invalid(
-                    "metadata.resourceVersion",
-                    &json!(0),
-                    "must be specified for an update",
-                );
-                Err(Status::invalid_kind(
-                    &resource.group,
-                    &resource.plural,
-                    name,
-                    &[error],
-                ))
-            }
-        }
-    }
-
-    fn other_uid(&self, wanted: &str, found: &str) -> Status {
-        let why = format!(
-            "Precondition failed: UID in precondition: {wanted}, UID in object meta: {found}"
-        );
-        Status::conflict(&self.target.resource, self.target.name(), &why)
-    }
 }
 
 /// What is stored of an object in the stored version.
 pub(super) fn stored_draft(resource: &Resource, object: Value) -> Result<Draft, Status> {
     let fields = kinds::selectable_fields(resource, &object);
     match object {
-        Value::Object(object) => Ok(Draft { object, fields }),
+        Value::Object(object) => Ok(Draft {
+            object,
+            fields,
+            managed: None,
+        }),
         _ => Err(Status::internal("an object to be stored is no object")),
     }
-}
-
-/// Whether an update takes away the last thing that held a deleted object.
-fn goes(resource: &Resource, old: &Value, new: &Value) -> bool {
-    metadata::deletion(old).is_some()
-        && metadata::grace(old).unwrap_or(0) == 0
-        && metadata::finalizers(new).is_empty()
-        && !(*resource.kind == *"Namespace" && super::namespaces::is_held(new))
 }
 
 /// Kind and apiVersion of a body, filled in where they are missing.
@@ -438,7 +343,7 @@ pub(super) fn check_type(resource: &Resource, object: &mut Value) -> Result<(), 
 ///
 /// # Errors
 /// 500 as there, if it is no number.
-fn version_of(object: &Value) -> Result<u64, Status> {
+pub(super) fn version_of(object: &Value) -> Result<u64, Status> {
     match metadata::text(object, "resourceVersion") {
         "" => Ok(0),
         given => given.parse().map_err(|_| Status::no_version(given)),

@@ -22,12 +22,25 @@ pub struct Entry {
     /// What field selectors may ask for, by name, beside name and namespace.
     pub fields: Fields,
     json: Bytes,
-    /// Where the digits of its resourceVersion begin in the JSON.
-    version_at: usize,
+    places: Places,
+}
+
+/// Where in an object's JSON something stands that is read or left out without parsing the rest.
+#[derive(Debug, Clone, Copy, Default)]
+struct Places {
+    /// The digits of the resourceVersion begin here.
+    version: usize,
+    /// The member `managedFields`, with the comma before it, begins here.
+    managed: usize,
+    /// What is behind that begins here; the same place if there is none.
+    behind: usize,
 }
 
 /// How an object goes on after kind and apiVersion.
 const METADATA: &[u8] = br#""metadata":{"resourceVersion":""#;
+
+/// How the list of who owns which field begins.
+const MANAGED: &str = r#","managedFields":"#;
 
 /// Names with values, sorted by name.
 pub type Pairs = Box<[(Box<str>, Box<str>)]>;
@@ -39,6 +52,8 @@ pub struct Draft {
     pub object: Map<String, Value>,
     /// See [`Entry::fields`].
     pub fields: Fields,
+    /// Its `metadata.managedFields` as JSON, if the object is without.
+    pub managed: Option<Box<str>>,
 }
 
 // === impl Entry ===
@@ -56,7 +71,7 @@ impl Entry {
             .into_iter()
             .flatten()
             .filter_map(|(key, value)| Some((key.as_str().into(), value.as_str()?.into())));
-        let (json, version_at) = encode(&draft.object, revision);
+        let (json, places) = encode(&draft.object, draft.managed.as_deref(), revision);
         Self {
             key,
             revision,
@@ -64,7 +79,7 @@ impl Entry {
             labels: labels.collect(),
             fields: draft.fields,
             json,
-            version_at,
+            places,
         }
     }
 
@@ -77,7 +92,7 @@ impl Entry {
             labels: self.labels.clone(),
             fields,
             json: self.json.clone(),
-            version_at: self.version_at,
+            places: self.places,
         }
     }
 
@@ -92,6 +107,28 @@ impl Entry {
     pub fn object(&self) -> Value {
         // What was written by `encode` parses: no tree is stored that is deeper than the parser goes.
         serde_json::from_slice(&self.json).unwrap_or_default()
+    }
+
+    /// The object as a tree, without `metadata.managedFields`, which may be most of it.
+    #[must_use]
+    pub fn lean(&self) -> Value {
+        let Places {
+            managed, behind, ..
+        } = self.places;
+        if managed == behind {
+            return self.object();
+        }
+        let part = |part: Option<&[u8]>| part.unwrap_or_default().to_vec();
+        let mut json = part(self.json.get(..managed));
+        json.extend(part(self.json.get(behind..)));
+        serde_json::from_slice(&json).unwrap_or_default()
+    }
+
+    /// Its `metadata.managedFields` as JSON.
+    #[must_use]
+    pub fn managed(&self) -> Option<&str> {
+        let json = self.json.get(self.places.managed..self.places.behind)?;
+        std::str::from_utf8(json).ok()?.strip_prefix(MANAGED)
     }
 
     /// Its namespace, if its kind has them.
@@ -111,7 +148,7 @@ impl Entry {
     /// Writes the JSON with another resourceVersion: what a deletion, or leaving a selection, is told with.
     pub fn write_at(&self, revision: u64, out: &mut Vec<u8>) {
         let digits = decimal_length(self.revision);
-        let (before, after) = self.json.split_at(self.version_at.min(self.json.len()));
+        let (before, after) = self.json.split_at(self.places.version.min(self.json.len()));
         out.extend_from_slice(before);
         // Writing to memory cannot fail.
         let _ = write!(out, "{revision}");
@@ -120,7 +157,7 @@ impl Entry {
 
     /// Writes the JSON without kind and apiVersion, as items of a built-in kind's list are.
     pub fn write_untyped(&self, out: &mut Vec<u8>) {
-        let from = self.version_at.saturating_sub(METADATA.len());
+        let from = self.places.version.saturating_sub(METADATA.len());
         out.push(b'{');
         out.extend_from_slice(self.json.get(from..).unwrap_or_default());
     }
@@ -156,9 +193,9 @@ fn decimal_length(number: u64) -> usize {
     number.checked_ilog10().map_or(1, |log| log as usize + 1)
 }
 
-/// The object as JSON, and where its resourceVersion stands. Kind and metadata come first, so that this place is found without
-/// parsing, and because people read it.
-fn encode(object: &Map<String, Value>, revision: u64) -> (Bytes, usize) {
+/// The object as JSON, and where things stand in it. Kind and metadata come first, so that these places are found without parsing,
+/// and because people read it.
+fn encode(object: &Map<String, Value>, managed: Option<&str>, revision: u64) -> (Bytes, Places) {
     const FIRST: [&str; 3] = ["kind", "apiVersion", "metadata"];
     let mut out = Vec::with_capacity(1024);
     let write = |out: &mut Vec<u8>, value: &Value| {
@@ -174,13 +211,13 @@ fn encode(object: &Map<String, Value>, revision: u64) -> (Bytes, usize) {
         }
     }
     out.extend_from_slice(METADATA);
-    let version_at = out.len();
+    let version = out.len();
     let _ = write!(out, "{revision}\"");
     let metadata = object.get("metadata").and_then(Value::as_object);
     let metadata = metadata
         .into_iter()
         .flatten()
-        .filter(|(name, _)| *name != "resourceVersion");
+        .filter(|(name, _)| !["resourceVersion", "managedFields"].contains(&name.as_str()));
     let rest = object
         .iter()
         .filter(|(name, _)| !FIRST.contains(&name.as_str()));
@@ -193,10 +230,27 @@ fn encode(object: &Map<String, Value>, revision: u64) -> (Bytes, usize) {
     for (name, value) in metadata {
         member(&mut out, name, value);
     }
+    let before = out.len();
+    let inside = object
+        .get("metadata")
+        .and_then(|metadata| metadata.get("managedFields"));
+    match (managed, inside) {
+        (Some(managed), _) => {
+            out.extend_from_slice(MANAGED.as_bytes());
+            out.extend_from_slice(managed.as_bytes());
+        }
+        (None, Some(value)) => member(&mut out, "managedFields", value),
+        (None, None) => {}
+    }
+    let places = Places {
+        version,
+        managed: before,
+        behind: out.len(),
+    };
     out.push(b'}');
     for (name, value) in rest {
         member(&mut out, name, value);
     }
     out.push(b'}');
-    (Bytes::from(out), version_at)
+    (Bytes::from(out), places)
 }

@@ -28,6 +28,7 @@ fn draft(name: &str, phase: &str) -> Draft {
             ["status.phase".into()].into(),
             std::iter::once(phase.into()),
         ),
+        managed: None,
     }
 }
 

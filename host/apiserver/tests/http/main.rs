@@ -7,10 +7,12 @@
 )]
 
 mod admission;
+mod apply;
 mod definitions;
 mod discovery;
 mod explain;
 mod objects;
+mod owners;
 mod replay;
 mod scripts;
 mod select;

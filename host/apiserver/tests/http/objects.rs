@@ -127,7 +127,7 @@ fn patches_hold_their_preconditions() {
         (200, &json!("j"))
     );
     assert_eq!(
-        reason(&send("application/apply-patch+yaml", &json!({}))),
+        reason(&send("application/apply-patch+cbor", &json!({}))),
         (415, "UnsupportedMediaType")
     );
     assert_eq!(

@@ -36,6 +36,7 @@ mod schema;
 mod strategy;
 #[cfg(test)]
 mod tests;
+mod types;
 mod validate;
 
 use serde_json::{Value, json};
@@ -43,7 +44,9 @@ use serde_json::{Value, json};
 pub(super) use self::documents::{OBJECT_META, reference, schemas};
 pub use self::protobuf::{ProtobufError, from_protobuf};
 use self::schema::{Schema, Struct};
-use super::{AdmitContext, FieldValidation, Operation, Resource, Warning};
+pub(crate) use self::strategy::resets;
+pub(crate) use self::types::{blank, blank_scale, typed, typed_scale};
+use super::{AdmitContext, FieldValidation, Operation, Resource, Seen, Warning};
 use crate::status::{FieldError, Status};
 
 /// Makes the object what is stored: unknown fields pruned, defaults filled in, what the operation may not write reset (status
@@ -60,6 +63,7 @@ pub fn admit(
     operation: Operation<'_>,
     object: &mut Value,
     context: &AdmitContext,
+    seen: Option<Seen<'_>>,
 ) -> Result<Vec<Warning>, Status> {
     let root = if resource.custom {
         None
@@ -67,6 +71,9 @@ pub fn admit(
         Schema::get().kind(&resource.api_version(), &resource.kind)
     };
     let Some(root) = root else {
+        if let Some(seen) = seen {
+            (seen.see)(object);
+        }
         admit_custom(resource, operation, object)?;
         return Ok(Vec::new());
     };
@@ -74,6 +81,14 @@ pub fn admit(
     let mut old = operation.old().cloned().unwrap_or_default();
     decode::decode(root, &mut old);
     defaults::apply(root, object, context.now);
+    if let Some(seen) = seen {
+        let members = object.as_object().into_iter().flatten();
+        let looked_at = members.filter(|(name, _)| !seen.aside.contains(&name.as_str()));
+        let copies = looked_at.map(|(name, value)| (name.clone(), value.clone()));
+        let mut written = Value::Object(copies.collect());
+        decode::encode(root, &mut written);
+        (seen.see)(&written);
+    }
     if let Some(map) = object.as_object_mut() {
         strategy::prepare(resource, operation, map, &old, context.now);
     }

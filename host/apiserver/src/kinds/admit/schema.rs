@@ -189,7 +189,12 @@ impl Schema {
 
     /// The struct of what goes with requests, whatever the group: `DeleteOptions`, `Scale`.
     pub(super) fn kind_of_any(&self, kind: &str) -> Option<&Struct> {
-        self.structs.get(*self.kinds.get(kind)?)
+        self.structs.get(self.place_of_any(kind)?)
+    }
+
+    /// Where that is.
+    pub(super) fn place_of_any(&self, kind: &str) -> Option<usize> {
+        self.kinds.get(kind).copied()
     }
 
     /// The struct at that place; all places in shapes are those of structs.

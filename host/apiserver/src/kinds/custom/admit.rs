@@ -4,7 +4,9 @@ use serde_json::{Map, Value, json};
 
 use super::findings::{NOWHERE, invalid};
 use super::{Definition, check, metadata, path, prune};
-use crate::kinds::{AdmitContext, FieldValidation, Operation, Resource, Warning, check_metadata};
+use crate::kinds::{
+    AdmitContext, FieldValidation, Operation, Resource, Seen, Warning, check_metadata,
+};
 use crate::status::{FieldError, FieldErrorSort, Status};
 
 /// As [`crate::kinds::admit`], for an object of a kind that a definition made.
@@ -17,8 +19,12 @@ pub(crate) fn admit(
     operation: Operation<'_>,
     object: &mut Value,
     context: &AdmitContext,
+    seen: Option<Seen<'_>>,
 ) -> Result<Vec<Warning>, Status> {
     let mut warnings = decode(resource, definition, object, context)?;
+    if let Some(seen) = seen {
+        (seen.see)(object);
+    }
     let old = match operation {
         Operation::Create => None,
         Operation::Update { old }

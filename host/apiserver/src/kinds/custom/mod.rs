@@ -15,7 +15,7 @@ mod schema;
 mod standard;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde_json::{Value, json};
 
@@ -23,6 +23,7 @@ use self::findings::{flag, list, text};
 use self::rules::Rules;
 use super::admit::{OBJECT_META, reference};
 use super::{Resource, Scale, Selectable, Subresource};
+use crate::managed::{Place, Typed, Types};
 
 pub(crate) use self::admit::admit;
 pub(crate) use self::definition::admit as admit_definition;
@@ -44,11 +45,20 @@ pub struct Definition {
     warning: Option<String>,
     /// Whether the kind is on its way out: nothing new is made.
     terminating: bool,
+    /// What objects are made of, once somebody wrote one.
+    types: OnceLock<(Types, Place)>,
 }
 
 // === impl Definition ===
 
 impl Definition {
+    /// What the objects are made of.
+    pub(super) fn typed(&self) -> Typed<'_> {
+        let types = || Types::of_schema(self.schema(), false);
+        let (types, root) = self.types.get_or_init(types);
+        types.typed(*root)
+    }
+
     /// What shall stand in tables.
     #[must_use]
     pub fn columns(&self) -> &[Value] {
@@ -193,6 +203,7 @@ fn described(
         revised: false,
         warning: flag(version, "deprecated").then(|| deprecation(definition, version)),
         terminating: lifecycle::is_true(definition, "Terminating"),
+        types: OnceLock::new(),
     };
     new.rules = Rules::of(new.schema());
     new.revised = known.is_some_and(|known| known.revised || known.stored != new.stored);

@@ -4,11 +4,13 @@
 //! kind say where a kind differs.
 
 mod pod;
+mod resets;
 mod workloads;
 
 use serde_json::{Map, Value, json};
 use stagewright_core::time::Time;
 
+pub(crate) use self::resets::resets;
 use super::look::{at, section, take_over, text, text_of};
 use crate::kinds::{Operation, Resource};
 

@@ -101,7 +101,13 @@ fn unknown_fields_are_dropped_told_or_refused() {
     });
     let admitted = |validation| {
         let mut pod = given.clone();
-        let told = super::super::admit(&pods, Operation::Create, &mut pod, &context(validation));
+        let told = super::super::admit(
+            &pods,
+            Operation::Create,
+            &mut pod,
+            &context(validation),
+            None,
+        );
         (told, pod)
     };
     let (told, pod) = admitted(FieldValidation::Ignore);

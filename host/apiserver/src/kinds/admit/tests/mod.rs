@@ -28,7 +28,13 @@ fn admit(
     operation: Operation<'_>,
     object: &mut Value,
 ) -> Result<Vec<Warning>, Status> {
-    super::admit(resource, operation, object, &context(FieldValidation::Warn))
+    super::admit(
+        resource,
+        operation,
+        object,
+        &context(FieldValidation::Warn),
+        None,
+    )
 }
 
 /// A pod as it is stored.
