@@ -9,7 +9,6 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use http_body::Body as _;
 use kube::Client;
-use serde_json::Value;
 
 use crate::controlplane::{ControlPlane, Options};
 use replay::{Exchange, Known};
