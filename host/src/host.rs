@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::commit::{CommitOptions, Committer};
 use crate::controller::{Controller, Options, Parts};
 use crate::lease::{LeaseKeeper, LeaseOptions};
+use crate::loading::Live;
 use crate::observe::{self, EventSink, Metrics, Notes};
 use crate::plugin::Plugin;
 
@@ -29,6 +30,8 @@ pub struct HostParts {
     pub clock: Clock,
     /// The plugins by priority. Loaded once, they may serve several hosts.
     pub plugins: Vec<Arc<Plugin>>,
+    /// One more plugin, for the stages that the API server has; none: it is not looked there.
+    pub live: Option<Live>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Who this host is, unlike every other ([`crate::lease::identity`]).
@@ -56,6 +59,7 @@ impl Host {
             client,
             clock,
             plugins,
+            live,
             metrics,
             identity,
             config,
@@ -71,6 +75,7 @@ impl Host {
             client: client.clone(),
             clock: clock.clone(),
             plugins,
+            live,
             claims: Claims::new(
                 config.selection.clone(),
                 identity.clone(),

@@ -17,4 +17,5 @@ pub mod recorded;
 pub mod sample;
 pub mod scenario;
 pub mod simulator;
+pub mod staging;
 pub mod watcher;

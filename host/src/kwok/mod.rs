@@ -18,6 +18,8 @@ pub use stages::{PLUGIN, Stages};
 const GROUP: &str = "kwok.x-k8s.io";
 /// As large as a stage may be, in bytes of its text: about what an API server takes.
 const LARGEST: usize = 1 << 20;
+/// The kind that decides.
+pub const STAGE: &str = "Stage";
 /// The group of configurations.
 const CONFIG_GROUP: &str = "config.kwok.x-k8s.io";
 
@@ -55,16 +57,23 @@ impl Config {
         Ok(config)
     }
 
+    /// Whether stages are to be read from the API server.
+    #[must_use]
+    pub fn has_live_stages(&self) -> bool {
+        let kinds = self.options.enable_crds.iter().flatten();
+        kinds.into_iter().any(|kind| kind == STAGE)
+    }
+
     fn take(&mut self, document: Document) {
         match document.group_kind() {
-            (GROUP, "Stage") if document.text.len() > LARGEST => {
+            (GROUP, STAGE) if document.text.len() > LARGEST => {
                 let message = format!(
                     "{} bytes; a stage has at most {LARGEST}: split it",
                     document.text.len()
                 );
                 self.problems.push(document.problem("", message));
             }
-            (GROUP, "Stage") => self.remarks.extend(self.stages.add(document)),
+            (GROUP, STAGE) => self.remarks.extend(self.stages.add(document)),
             (CONFIG_GROUP, "KwokConfiguration") => match Options::read(&document.value) {
                 Ok(options) => self.options.update(options),
                 Err(message) => self.problems.push(document.problem("/options", message)),
