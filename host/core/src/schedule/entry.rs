@@ -64,6 +64,8 @@ pub(super) struct Entry {
     pub(super) body: Option<Body>,
     /// What is known changed since the last decision.
     pub(super) dirty: bool,
+    /// Something else than the object did: a related one, the claim, the plugins.
+    pub(super) woken: bool,
     /// The plugins changed and nobody has cut the object for them yet: there is nobody to ask.
     pub(super) blind: bool,
     /// The last play had no effect; only a change by somebody else or of something related is a reason to ask again.
@@ -101,6 +103,7 @@ impl Entry {
             keep_body: sight.keep_body,
             body: Some(body),
             dirty: true,
+            woken: false,
             blind: false,
             inert: false,
             needs_body: false,
@@ -190,7 +193,7 @@ impl Entry {
     pub(super) fn settle(&mut self, outcome: Outcome, now: Time) -> Option<Time> {
         if let Outcome::WithoutEffect(_, ours) = &outcome {
             // The watch may be quicker than the response: what it brought so far is our own doing.
-            self.dirty &= self.version > *ours;
+            self.dirty &= self.woken || self.version > *ours;
         }
         let changed_meanwhile = self.dirty;
         let due = match outcome {

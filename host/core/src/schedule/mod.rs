@@ -265,6 +265,7 @@ impl Schedule {
     pub fn wake(&mut self, key: &Key, at: Time) {
         if let Some(entry) = self.entries.get_mut(key) {
             entry.dirty = true;
+            entry.woken = true;
             entry.inert = false;
             entry.remade = None;
             if entry.blind {
@@ -286,6 +287,7 @@ impl Schedule {
             };
             let task = entry.task();
             entry.dirty = false;
+            entry.woken = false;
             let body = if task == Task::Decide {
                 entry.body.take()
             } else {

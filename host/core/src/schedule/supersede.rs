@@ -52,6 +52,7 @@ impl Entry {
         }
         self.candidates = candidates.into();
         self.dirty = true;
+        self.woken = true;
         self.inert = false;
         self.remade = None;
         self.failure = None;
