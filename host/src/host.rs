@@ -17,6 +17,7 @@ use crate::controller::{Controller, Options, Parts};
 use crate::lease::{LeaseKeeper, LeaseOptions};
 use crate::loading::Live;
 use crate::observe::{self, EventSink, Metrics, Notes};
+use crate::orders::Orders;
 use crate::plugin::Plugin;
 
 /// Answers of the lease keeper that wait to be taken in.
@@ -32,6 +33,8 @@ pub struct HostParts {
     pub plugins: Vec<Arc<Plugin>>,
     /// One more plugin, for the stages that the API server has; none: it is not looked there.
     pub live: Option<Live>,
+    /// The administrator's orders from elsewhere than the API server; none: they are not looked for there either.
+    pub orders: Option<Orders>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Who this host is, unlike every other ([`crate::lease::identity`]).
@@ -60,6 +63,7 @@ impl Host {
             clock,
             plugins,
             live,
+            orders,
             metrics,
             identity,
             config,
@@ -76,6 +80,7 @@ impl Host {
             clock: clock.clone(),
             plugins,
             live,
+            orders,
             claims: Claims::new(
                 config.selection.clone(),
                 identity.clone(),

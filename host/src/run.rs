@@ -60,6 +60,7 @@ pub async fn run(config: RunConfig) -> anyhow::Result<ExitCode> {
         clock,
         plugins,
         live,
+        orders: Some(config.plugins.kwok.orders.clone()),
         metrics,
         identity: lease::identity(),
         config: config.host.clone(),

@@ -61,7 +61,7 @@ impl StateView for Controller {
             .collect();
         let brain = shared.brain.lock();
         let (waiting, running) = brain.schedule.depth();
-        json!({"generation": lineup.generation, "stages": lineup.stages, "plugins": plugins, "kinds": kinds, "objects": brain.schedule.len(), "waiting": waiting, "running": running,
+        json!({"generation": lineup.generation, "stages": lineup.stages, "phaseOrders": lineup.orders, "plugins": plugins, "kinds": kinds, "objects": brain.schedule.len(), "waiting": waiting, "running": running,
             "nodes": brain.claims.nodes().count(), "selectedNodes": shared.selected.borrow().len(),
             "nextDue": brain.schedule.next_due(), "now": shared.clock.now(), "clockOffsetMs": shared.clock.offset(),
             "writesFree": shared.writes.available_permits(), "dryRun": shared.options.dry_run})

@@ -1,7 +1,8 @@
-//! Stages as the API server has them, followed: whenever they change and are quiet again, there is a lineup with the new ones.
+//! Stages and phase orders as the API server has them, followed: whenever they change and are quiet again, there is a lineup with the
+//! new ones.
 //!
-//! Other stages are tried out before the old ones go: what cannot be configured leaves the lineup as it is. A stage that is refused is
-//! told so in its conditions.
+//! Other stages are tried out before the old ones go: what cannot be configured leaves the lineup as it is. What is refused is told so
+//! in its conditions.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,11 +14,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::lineup::Lineup;
-use super::stages::{API_VERSION, Builder, Built, KIND, Refusals, Specs, spec};
+use super::stages::{API_VERSION, Builder, Built, KIND, Origin, Refusals, Specs, Wanted, spec};
 use super::start::Controller;
-use crate::loading::Live;
+use crate::discovery::Target;
 use crate::observe::{Conditions, Verdict};
-use crate::plugin::Plugin;
+use crate::orders;
 use crate::watch::{self as watching, Event, Filter};
 
 /// Events that wait to be taken in.
@@ -33,19 +34,30 @@ pub(super) struct Feed {
     /// Away while it builds.
     builder: Option<Builder>,
     events: mpsc::Receiver<(Kind, Event)>,
-    set: Set,
+    stages: Source,
+    orders: Source,
     /// What was built last, or failed to.
-    built: Option<Specs>,
-    refused: Refusals,
-    verdicts: watch::Sender<Vec<Verdict>>,
+    built: Option<Wanted>,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
 
-/// The stages as they are now.
+/// A kind that is followed.
+struct Source {
+    kind: Kind,
+    /// Whether it is followed at all.
+    is_on: bool,
+    /// Whether nothing is decided before it is listed.
+    is_waited_for: bool,
+    set: Set,
+    refused: Refusals,
+    verdicts: watch::Sender<Vec<Verdict>>,
+}
+
+/// The objects of a kind as they are now.
 #[derive(Default)]
 struct Set {
-    stages: BTreeMap<Arc<str>, Snapshot>,
+    objects: BTreeMap<Arc<str>, Snapshot>,
     /// A list under way; what it does not name is gone when it ends.
     listing: Option<BTreeMap<Arc<str>, Snapshot>>,
     listed: bool,
@@ -56,39 +68,34 @@ struct Set {
 // === impl Set ===
 
 impl Set {
-    fn take_in(&mut self, event: Event) {
+    fn take_in(&mut self, kind: &Kind, event: Event) {
         match event {
             Event::ListStarted => self.listing = Some(BTreeMap::new()),
-            Event::Seen(stage) => {
-                let stages = self.listing.as_mut().unwrap_or(&mut self.stages);
-                stages.insert(Arc::clone(&stage.key().name), stage);
+            Event::Seen(object) => {
+                let objects = self.listing.as_mut().unwrap_or(&mut self.objects);
+                objects.insert(Arc::clone(&object.key().name), object);
             }
             Event::ListEnded => {
-                if let Some(stages) = self.listing.take() {
-                    self.stages = stages;
+                if let Some(objects) = self.listing.take() {
+                    self.objects = objects;
                 }
                 self.listed = true;
                 self.told = None;
             }
             Event::Gone(key, _) => {
-                if let Some(stages) = &mut self.listing {
-                    stages.remove(&key.name);
+                if let Some(objects) = &mut self.listing {
+                    objects.remove(&key.name);
                 }
-                self.stages.remove(&key.name);
+                self.objects.remove(&key.name);
             }
             Event::Unfollowable(error) => {
-                tracing::warn!(%error, "a stage cannot be read, and is left out");
+                tracing::warn!(%error, "an object cannot be read, and is left out");
             }
             Event::Trouble { category, message } => {
                 if self.told.replace(category) != Some(category) {
-                    tracing::warn!(
-                        kind = KIND,
-                        verb = "list, watch",
-                        resource = "stages.kwok.x-k8s.io",
-                        category,
-                        message,
-                        "stages cannot be followed; those that are known decide until they can"
-                    );
+                    let resource = format!("{}s.{}", kind.kind().to_lowercase(), kind.group());
+                    tracing::warn!(%kind, verb = "list, watch", resource, category, message,
+                        "{resource} cannot be followed; those that are known count until they can");
                 }
             }
         }
@@ -97,50 +104,124 @@ impl Set {
     /// None while it is being listed.
     fn specs(&self) -> Option<Specs> {
         let complete = self.listed && self.listing.is_none();
-        complete.then(|| self.stages.values().map(spec).collect())
+        complete.then(|| self.objects.values().map(spec).collect())
+    }
+}
+
+// === impl Source ===
+
+impl Source {
+    fn new(kind: Kind) -> (Self, watch::Receiver<Vec<Verdict>>) {
+        let (verdicts, said) = watch::channel(Vec::new());
+        let source = Self {
+            kind,
+            is_on: false,
+            is_waited_for: false,
+            set: Set::default(),
+            refused: Refusals::new(),
+            verdicts,
+        };
+        (source, said)
+    }
+
+    /// None while there is more to come.
+    fn specs(&self) -> Option<Specs> {
+        // Who may not read phase orders has none; stages that are asked for are waited for.
+        let is_given_up = !self.is_waited_for && !self.set.listed && self.set.told.is_some();
+        if self.is_on && !is_given_up {
+            self.set.specs()
+        } else {
+            Some(Specs::new())
+        }
+    }
+
+    /// What is refused now. The log has what was not refused for this before.
+    fn refuse(&mut self, refused: Refusals) {
+        for (name, problem) in &refused {
+            if self.refused.get(name) != Some(problem) {
+                tracing::warn!(kind = self.kind.kind(), %name, problem, "left out");
+            }
+        }
+        self.refused = refused;
+    }
+
+    /// What the objects' conditions are to say.
+    fn tell(&self) {
+        let verdict = |object: &Snapshot| {
+            let problem = self.refused.get(&object.key().name);
+            Verdict {
+                subject: object.clone(),
+                condition: "Loaded",
+                holds: problem.is_none(),
+                reason: if problem.is_none() {
+                    "Loaded"
+                } else {
+                    "Refused"
+                },
+                message: problem.cloned().unwrap_or_default(),
+            }
+        };
+        let verdicts = self.set.objects.values().map(verdict).collect();
+        self.verdicts.send_replace(verdicts);
     }
 }
 
 // === impl Feed ===
 
 impl Feed {
-    /// Begins to follow.
-    pub(super) fn start(
+    /// Begins to follow what there is to follow: stages if they are asked for, phase orders if the server serves them now. None if that
+    /// is nothing.
+    pub(super) async fn start(
         controller: &Controller,
-        (live, others): (Live, Vec<Arc<Plugin>>),
+        from: &Origin,
         stop: &CancellationToken,
-    ) -> Self {
+    ) -> Option<Self> {
         let (sender, events) = mpsc::channel(EVENTS);
-        let (verdicts, said) = watch::channel(Vec::new());
         let (stop, tasks) = (stop.child_token(), TaskTracker::new());
-        let following = follow(controller.clone(), sender, said, stop.clone());
-        tasks.spawn(controller.shared.mortal(following));
-        Self {
+        let (mut stages, said) = Source::new(Kind::new(API_VERSION, KIND));
+        if from.live.is_some() {
+            stages.is_on = true;
+            stages.is_waited_for = true;
+            let following = follow_stages(controller.clone(), sender.clone(), said, stop.clone());
+            tasks.spawn(controller.shared.mortal(following));
+        }
+        let (mut orders, said) = Source::new(Kind::new(orders::API_VERSION, orders::KIND));
+        if from.orders.is_some()
+            && let Some(target) = controller.is_served(&orders.kind, &stop).await
+        {
+            orders.is_on = true;
+            let following = follow(controller.clone(), target, sender, said, stop.clone());
+            tasks.spawn(controller.shared.mortal(following));
+        }
+        (stages.is_on || orders.is_on).then(|| Self {
             controller: controller.clone(),
-            builder: Some(Builder::new(live, others)),
+            builder: Some(from.builder()),
             events,
-            set: Set::default(),
+            stages,
+            orders,
             built: None,
-            refused: Refusals::new(),
-            verdicts,
             stop,
             tasks,
-        }
+        })
     }
 
-    /// The next lineup; waits for stages that want another one. None when there will be none.
+    /// The next lineup; waits for objects that want another one. None when there will be none.
     pub(super) async fn next(&mut self) -> Option<Lineup> {
         loop {
             self.settled().await?;
-            let Some(specs) = self.set.specs() else {
+            let (Some(stages), Some(orders)) = (self.stages.specs(), self.orders.specs()) else {
                 continue;
             };
-            let next = if self.built.as_ref() == Some(&specs) {
+            let wanted = Wanted { stages, orders };
+            let next = if self.built.as_ref() == Some(&wanted) {
                 None
             } else {
-                self.build(specs).await?
+                self.build(wanted).await?
             };
-            self.tell();
+            if !self.controller.shared.options.dry_run {
+                self.stages.tell();
+                self.orders.tell();
+            }
             if next.is_some() {
                 return next;
             }
@@ -156,25 +237,34 @@ impl Feed {
 
     /// Waits for a change and until it is quiet after it.
     async fn settled(&mut self) -> Option<()> {
-        let (_, event) = self.events.recv().await?;
-        self.set.take_in(event);
+        let event = self.events.recv().await?;
+        self.take_in(event);
         let begun = Instant::now();
         while let Some(left) = PATIENCE.checked_sub(begun.elapsed()) {
             match tokio::time::timeout(QUIET.min(left), self.events.recv()).await {
-                Ok(event) => self.set.take_in(event?.1),
+                Ok(event) => self.take_in(event?),
                 Err(_) => break,
             }
         }
         Some(())
     }
 
-    /// None inside: the stages that were there go on. None outside: the end.
-    async fn build(&mut self, specs: Specs) -> Option<Option<Lineup>> {
+    fn take_in(&mut self, (kind, event): (Kind, Event)) {
+        let source = if kind == self.stages.kind {
+            &mut self.stages
+        } else {
+            &mut self.orders
+        };
+        source.set.take_in(&kind, event);
+    }
+
+    /// None inside: the lineup that is there goes on. None outside: the end.
+    async fn build(&mut self, wanted: Wanted) -> Option<Option<Lineup>> {
         let began = Instant::now();
         let mut builder = self.builder.take()?;
-        self.built = Some(specs.clone());
+        self.built = Some(wanted.clone());
         let build = tokio::task::spawn_blocking(move || {
-            let built = builder.build(&specs);
+            let built = builder.build(&wanted);
             (builder, built)
         });
         let (builder, built) = build.await.ok()?;
@@ -195,14 +285,14 @@ impl Feed {
             places,
             stages,
             refused,
+            orders,
+            refused_orders,
         } = built;
         let shared = &self.controller.shared;
-        for (stage, problem) in &refused {
-            if self.refused.get(stage) != Some(problem) {
-                tracing::warn!(%stage, problem, "stage left out");
-            }
-        }
-        let (next, conflicts) = Lineup::new(places);
+        shared
+            .metrics
+            .lineup(before.generation + 1, stages, refused.len());
+        let (next, conflicts) = Lineup::new(places, &orders);
         for conflict in conflicts {
             tracing::warn!(%conflict, "order");
         }
@@ -213,42 +303,19 @@ impl Feed {
             stages,
             refused = refused.len(),
             kinds = kinds.join(","),
+            orders = orders.len(),
             milliseconds = took.as_millis(),
-            "stages loaded"
+            "stages and orders loaded"
         );
-        shared
-            .metrics
-            .lineup(next.generation, stages, refused.len());
-        self.refused = refused;
+        next.tell_unordered(Some(before));
+        self.stages.refuse(refused);
+        self.orders.refuse(refused_orders);
         next
-    }
-
-    /// What the stages' conditions are to say.
-    fn tell(&self) {
-        if self.controller.shared.options.dry_run {
-            return;
-        }
-        let verdict = |stage: &Snapshot| {
-            let problem = self.refused.get(&stage.key().name);
-            Verdict {
-                subject: stage.clone(),
-                condition: "Loaded",
-                holds: problem.is_none(),
-                reason: if problem.is_none() {
-                    "Loaded"
-                } else {
-                    "Refused"
-                },
-                message: problem.cloned().unwrap_or_default(),
-            }
-        };
-        let verdicts = self.set.stages.values().map(verdict).collect();
-        self.verdicts.send_replace(verdicts);
     }
 }
 
-/// Finds where stages are served, follows them, and says of them what is to be said.
-async fn follow(
+/// Finds where stages are served, however long it takes, and follows them.
+async fn follow_stages(
     controller: Controller,
     events: mpsc::Sender<(Kind, Event)>,
     verdicts: watch::Receiver<Vec<Verdict>>,
@@ -260,9 +327,19 @@ async fn follow(
             "--enable-crds=Stage: nothing is decided before there is this kind; apply KWOK's CustomResourceDefinitions"
         );
     };
-    let Some(target) = controller.find(&kind, &stop, unserved).await else {
-        return;
-    };
+    if let Some(target) = controller.find(&kind, &stop, unserved).await {
+        follow(controller, target, events, verdicts, stop).await;
+    }
+}
+
+/// Follows a kind, and says of its objects what is to be said.
+async fn follow(
+    controller: Controller,
+    target: Arc<Target>,
+    events: mpsc::Sender<(Kind, Event)>,
+    verdicts: watch::Receiver<Vec<Verdict>>,
+    stop: CancellationToken,
+) {
     let (client, clock) = (controller.client.clone(), controller.shared.clock.clone());
     let conditions = Conditions::new(
         client.clone(),

@@ -10,6 +10,7 @@ use stagewright_core::order::Order;
 use stagewright_core::time::Time;
 
 use crate::discovery::Target;
+use crate::orders::Orders;
 
 /// A plugin's subject as the controller uses it.
 #[derive(Debug, PartialEq, Eq)]
@@ -69,8 +70,11 @@ impl Followed {
 // === impl Kinds ===
 
 impl Kinds {
-    /// From the descriptions of the plugins, each with its place by priority.
-    pub(super) fn of(descriptions: &[(usize, &Description)]) -> (Self, Vec<OrderConflict>) {
+    /// From the descriptions of the plugins, each with its place by priority, and the administrator's orders, which win.
+    pub(super) fn of(
+        descriptions: &[(usize, &Description)],
+        orders: &Orders,
+    ) -> (Self, Vec<OrderConflict>) {
         let mut kinds = Self::default();
         let mut conflicts = Vec::new();
         let mut declared: BTreeMap<Kind, &str> = BTreeMap::new();
@@ -112,6 +116,12 @@ impl Kinds {
                 kinds.entry(&applies.kind);
             }
         }
+        for followed in kinds.0.values_mut() {
+            if let Some(order) = orders.get(&followed.kind) {
+                followed.order = Order::Declared(Arc::clone(order));
+            }
+        }
+        conflicts.retain(|conflict| orders.get(&conflict.kind).is_none());
         (kinds, conflicts)
     }
 

@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use stagewright_core::description::Subject;
 use stagewright_core::object::Kind;
+use stagewright_core::order::Order;
 use stagewright_core::schedule::Candidate;
 use stagewright_core::time::Time;
 
 use super::Shared;
 use super::kinds::{Followed, Follower, Kinds, OrderConflict};
 use crate::kwok;
+use crate::orders::Orders;
 use crate::plugin::Plugin;
 
 /// See the module's text.
@@ -21,6 +23,8 @@ pub(super) struct Lineup {
     pub generation: u64,
     /// KWOK's stages that decide in it, if they come from the API server.
     pub stages: usize,
+    /// The administrator's orders that hold in it.
+    pub orders: usize,
     /// Who may be asked, by priority. A plugin keeps its place from one lineup to the next, also while it is not asked.
     places: Vec<Option<Arc<Plugin>>>,
     pub kinds: Kinds,
@@ -41,16 +45,20 @@ enum Change {
 
 impl Lineup {
     /// The first one.
-    pub(super) fn new(places: Vec<Option<Arc<Plugin>>>) -> (Self, Vec<OrderConflict>) {
+    pub(super) fn new(
+        places: Vec<Option<Arc<Plugin>>>,
+        orders: &Orders,
+    ) -> (Self, Vec<OrderConflict>) {
         let descriptions: Vec<_> = places
             .iter()
             .enumerate()
             .filter_map(|(place, plugin)| Some((place, plugin.as_ref()?.description())))
             .collect();
-        let (kinds, conflicts) = Kinds::of(&descriptions);
+        let (kinds, conflicts) = Kinds::of(&descriptions, orders);
         let lineup = Self {
             generation: 0,
             stages: 0,
+            orders: orders.len(),
             places,
             kinds,
         };
@@ -66,6 +74,18 @@ impl Lineup {
             self.kinds.go_on(&before.kinds, now);
         }
         self
+    }
+
+    /// Says of which kinds nobody has an order: what is written to them is held by the rules for all objects alone.
+    pub(super) fn tell_unordered(&self, before: Option<&Self>) {
+        let is_unordered =
+            |followed: &Followed| !followed.followers.is_empty() && followed.order == Order::Any;
+        for followed in self.kinds.iter().filter(|followed| is_unordered(followed)) {
+            let known = before.and_then(|before| before.kinds.get(&followed.kind));
+            if !known.is_some_and(is_unordered) {
+                tracing::info!(kind = %followed.kind, "no order for {}: declare one with a PhaseOrder, or in the plugin", followed.kind);
+            }
+        }
     }
 
     /// Who is asked, by priority.
@@ -118,6 +138,15 @@ impl Lineup {
         }
         if after.is_empty() {
             return Some(Change::Ended);
+        }
+        let order = |lineup: &Self| {
+            lineup
+                .kinds
+                .get(kind)
+                .map(|followed| followed.order.clone())
+        };
+        if order(self) != order(next) {
+            return Some(Change::Unseen);
         }
         let pairs = || before.iter().zip(after);
         let same_plugin = |place: usize| {

@@ -19,12 +19,14 @@ use super::follow::Feed;
 use super::kinds::OrderConflict;
 use super::lineup::Lineup;
 use super::pods::Pods;
+use super::stages::Origin;
 use super::watches::Watches;
 use super::{Brain, LINES, Options, Shared, Sleepers, decide};
 use crate::clock::Clock;
 use crate::commit::Committer;
 use crate::loading::Live;
 use crate::observe::{Events, Metrics, Notes};
+use crate::orders::Orders;
 use crate::plugin::Plugin;
 
 /// What the controller is put together from.
@@ -37,6 +39,8 @@ pub struct Parts {
     pub plugins: Vec<Arc<Plugin>>,
     /// KWOK's stages as the API server has them, for one more plugin among those.
     pub live: Option<Live>,
+    /// The administrator's orders of files; none: they are not looked for in the API server either.
+    pub orders: Option<Orders>,
     /// Which nodes are ours.
     pub claims: Claims,
     /// The pods' addresses.
@@ -68,8 +72,8 @@ impl Drop for End<'_> {
 pub struct Controller {
     pub(super) shared: Arc<Shared>,
     pub(super) client: kube::Client,
-    /// Stages that come from the API server, and the plugins beside them.
-    live: Option<(Live, Vec<Arc<Plugin>>)>,
+    /// What the lineups are made from.
+    origin: Arc<Origin>,
     /// For the admin port's questions, which come from threads of their own.
     pub(super) runtime: tokio::runtime::Handle,
 }
@@ -91,11 +95,14 @@ impl Controller {
             })
             .collect();
         let plugins = parts.plugins;
-        let (lineup, conflicts) = match &parts.live {
+        let places = match &parts.live {
             // Nobody is asked before the first stages are known.
-            Some(_) => Lineup::new(Vec::new()),
-            None => Lineup::new(plugins.iter().cloned().map(Some).collect()),
+            Some(_) => Vec::new(),
+            None => plugins.iter().cloned().map(Some).collect(),
         };
+        let orders = parts.orders.clone().unwrap_or_default();
+        let (lineup, conflicts) = Lineup::new(places, &orders);
+        lineup.tell_unordered(None);
         let relations = Relations::new(&subjects);
         let (claims, addresses) = (parts.claims, parts.addresses);
         let shared = Shared {
@@ -129,7 +136,11 @@ impl Controller {
                 shared: Arc::new(shared),
                 client: parts.client,
                 runtime,
-                live: parts.live.map(|live| (live, plugins)),
+                origin: Arc::new(Origin {
+                    live: parts.live,
+                    others: plugins,
+                    orders: parts.orders,
+                }),
             },
             conflicts,
         )
@@ -170,7 +181,7 @@ impl Controller {
         let asking = decide::work_async(Arc::clone(&self.shared), self.runtime.clone());
         self.shared.tasks.spawn(self.shared.mortal(asking));
         let mut watches = Watches::new(self, &stop);
-        let mut feed = self.live.clone().map(|live| Feed::start(self, live, &stop));
+        let mut feed = Feed::start(self, &self.origin, &stop).await;
         let listed = async {
             // Who decides is known before there is anything to decide on.
             if let Some(feed) = &mut feed

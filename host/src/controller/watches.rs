@@ -14,7 +14,7 @@ use super::intake::Listing;
 use super::is_lease;
 use super::lineup::Lineup;
 use super::start::Controller;
-use crate::discovery::{self, Target};
+use crate::discovery::{self, DiscoveryError, Target};
 use crate::watch::{self as watching, Event, Filter};
 
 /// Events of one watch that wait to be taken in; the watch waits when they are many.
@@ -197,6 +197,37 @@ impl Controller {
             }
         };
         tokio::join!(watch, intake);
+    }
+
+    /// Where a kind is served, if it is served now. A server that does not answer is asked until it does.
+    pub(super) async fn is_served(
+        &self,
+        kind: &Kind,
+        stop: &CancellationToken,
+    ) -> Option<Arc<Target>> {
+        let mut attempt = 0;
+        loop {
+            let discovered = tokio::select! {
+                biased;
+                () = stop.cancelled() => return None,
+                discovered = discovery::discover(&self.client, kind) => discovered,
+            };
+            match discovered {
+                Ok(target) => return target.map(Arc::new),
+                Err(DiscoveryError::Unavailable { .. }) => {}
+                Err(error) => {
+                    tracing::warn!(%kind, %error, "not looked for");
+                    return None;
+                }
+            }
+            let pause = UNSERVED.delay(attempt, attempt.wrapping_mul(0x9E37_79B9));
+            attempt = attempt.saturating_add(1);
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return None,
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
     }
 
     /// Finds where a kind is served, however long it takes.

@@ -19,7 +19,13 @@ impl fmt::Display for Explanation {
             "Version",
             format!("{} (uid {})", self.resource_version, self.uid),
         );
-        rows.add("Order", format!("{}: {}", self.order, self.rank));
+        rows.add(
+            "Order",
+            match self.order.as_str() {
+                "none" => format!("no order for {}: the rules for all objects hold", self.kind),
+                order => format!("{order}: {}", self.rank),
+            },
+        );
         if self.generation > 0 {
             let text = format!(
                 "{} stages of the API server, set in {} times",

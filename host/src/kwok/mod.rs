@@ -12,7 +12,9 @@ pub use documents::{Document, Place, Problem, documents, parse};
 pub(crate) use files::expanded;
 pub use files::{SourceError, Text, folder, read};
 pub use options::Options;
-pub use stages::{PLUGIN, Stages};
+pub use stages::{PLUGIN, Stages, kind_of};
+
+use crate::orders::{self, Orders, PhaseOrder};
 
 /// The group of stages and of what serves a kubelet's port.
 const GROUP: &str = "kwok.x-k8s.io";
@@ -28,6 +30,8 @@ const CONFIG_GROUP: &str = "config.kwok.x-k8s.io";
 pub struct Config {
     /// The stages.
     pub stages: Stages,
+    /// The administrator's orders of phases, which stand beside stages.
+    pub orders: Orders,
     /// The options of all `KwokConfiguration`s; the last one to name an option counts.
     pub options: Options,
     /// How many documents of which other kinds there are.
@@ -74,6 +78,13 @@ impl Config {
                 self.problems.push(document.problem("", message));
             }
             (GROUP, STAGE) => self.remarks.extend(self.stages.add(document)),
+            (orders::GROUP, orders::KIND) => {
+                let added =
+                    PhaseOrder::read(&document.value).and_then(|order| self.orders.add(order));
+                if let Err(problem) = added {
+                    self.problems.push(document.problem("", problem));
+                }
+            }
             (CONFIG_GROUP, "KwokConfiguration") => match Options::read(&document.value) {
                 Ok(options) => self.options.update(options),
                 Err(message) => self.problems.push(document.problem("/options", message)),

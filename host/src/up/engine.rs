@@ -118,6 +118,7 @@ impl Engine {
             clock: served.clock.clone(),
             plugins,
             live,
+            orders: Some(config.plugins.kwok.orders.clone()),
             metrics,
             identity: lease::identity(),
             config: config.host.clone(),

@@ -161,6 +161,7 @@ impl Keeper {
             clock,
             plugins,
             live: None,
+            orders: None,
             metrics: Arc::new(Metrics::register(&mut Registry::default())),
             identity: format!("stagewright-{}-{number}", self.plan.name),
             config: self.config()?,

@@ -214,7 +214,8 @@ impl Schedule {
         let Some(entry) = self.entries.get_mut(key) else {
             return Observed::Stale;
         };
-        let backward = (!entry.rank.reaches(sight.order, &rank))
+        // With other plugins there may be another order, and ranks of two orders say nothing of each other.
+        let backward = (!entry.blind && !entry.rank.reaches(sight.order, &rank))
             .then(|| Box::new((entry.rank.clone(), rank.clone())));
         let reads_changed = entry.renew(sight, rank, now);
         let wanted = entry.wants_body();
