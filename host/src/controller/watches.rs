@@ -95,7 +95,14 @@ impl Watches {
                         let _ = task.again.send(());
                     }
                 }
-                _ => listed.push(self.begin(&followed.kind, way)),
+                known => {
+                    let was_watched = known.is_some_and(|task| task.way != Way::Find);
+                    let is_left = was_watched && way == Way::Find;
+                    listed.push(self.begin(&followed.kind, way));
+                    if is_left {
+                        self.controller.shared.forget_kind(&followed.kind);
+                    }
+                }
             }
         }
         async move { drop(futures::future::join_all(listed).await) }
