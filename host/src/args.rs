@@ -99,6 +99,8 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Test, check, rewrite and simulate KWOK's stages; no cluster is needed.
     Stage(StageArgs),
+    /// Print the definitions of the kinds that configure the controller, for `kubectl apply -f -`.
+    Crd,
     /// Print the version.
     Version,
 }

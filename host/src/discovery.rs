@@ -15,6 +15,8 @@ pub struct Target {
     pub resource: ApiResource,
     /// Whether its objects are in namespaces.
     pub namespaced: bool,
+    /// Whether its status is a subresource.
+    pub has_status: bool,
     /// What each subresource can change.
     pub surface: Surface,
 }
@@ -134,6 +136,7 @@ fn target(kind: &Kind, resource: ApiResource, capabilities: &ApiCapabilities) ->
             ..resource
         },
         namespaced,
+        has_status: has("status"),
         surface: Surface::built_in(kind).unwrap_or(custom),
     }
 }

@@ -36,6 +36,10 @@ pub struct Explanation {
     pub now: Time,
     /// The order's name; `none` for kinds without one.
     pub order: String,
+    /// How often other stages were set in.
+    pub generation: u64,
+    /// How many stages of the API server decide; 0 if they come from elsewhere.
+    pub stages: usize,
     /// Where the object is in its order.
     pub rank: String,
     /// In one word: `Waiting`, `Idle`, `BackingOff`, …

@@ -15,7 +15,9 @@ use crate::clock::Clock;
 use crate::commit::{CommitOptions, Committer};
 use crate::controller::{Controller, Options, Parts};
 use crate::lease::{LeaseKeeper, LeaseOptions};
+use crate::loading::Live;
 use crate::observe::{self, EventSink, Metrics, Notes};
+use crate::orders::Orders;
 use crate::plugin::Plugin;
 
 /// Answers of the lease keeper that wait to be taken in.
@@ -29,6 +31,10 @@ pub struct HostParts {
     pub clock: Clock,
     /// The plugins by priority. Loaded once, they may serve several hosts.
     pub plugins: Vec<Arc<Plugin>>,
+    /// One more plugin, for the stages that the API server has; none: it is not looked there.
+    pub live: Option<Live>,
+    /// The administrator's orders from elsewhere than the API server; none: they are not looked for there either.
+    pub orders: Option<Orders>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Who this host is, unlike every other ([`crate::lease::identity`]).
@@ -56,6 +62,8 @@ impl Host {
             client,
             clock,
             plugins,
+            live,
+            orders,
             metrics,
             identity,
             config,
@@ -71,6 +79,8 @@ impl Host {
             client: client.clone(),
             clock: clock.clone(),
             plugins,
+            live,
+            orders,
             claims: Claims::new(
                 config.selection.clone(),
                 identity.clone(),

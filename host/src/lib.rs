@@ -15,6 +15,7 @@ pub mod lease;
 pub mod loading;
 pub mod logging;
 pub mod observe;
+pub mod orders;
 pub mod plugin;
 pub mod run;
 pub mod tls;

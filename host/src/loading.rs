@@ -1,18 +1,64 @@
 //! The plugins that a command line asks for, loaded in the order in which they are asked.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use stagewright_core::object::Kind;
 
 use crate::args::{PluginConfig, UsageError};
 use crate::kwok::{self, Stages};
-use crate::plugin::{self, Engine, Plugin, Source};
+use crate::plugin::{self, Engine, LoadError, Plugin, Source};
+
+/// The plugins that a command line means.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// By priority.
+    pub plugins: Vec<Arc<Plugin>>,
+    /// One more, whose stages the API server has.
+    pub live: Option<Live>,
+}
+
+/// A plugin for stages that change while the host runs.
+#[derive(Debug, Clone)]
+pub struct Live {
+    engine: Engine,
+    place: usize,
+    stock: Vec<String>,
+}
+
+// === impl Live ===
+
+impl Live {
+    /// Its place among the other plugins.
+    #[must_use]
+    pub fn place(&self) -> usize {
+        self.place
+    }
+
+    /// Configures it with settings, with the code of the one before if there is one.
+    ///
+    /// # Errors
+    /// If it does not take the settings at all; a stage that it leaves out is among its description's problems.
+    pub fn plugin(&self, settings: &Value, before: Option<&Plugin>) -> Result<Plugin, LoadError> {
+        match before {
+            Some(before) => before.with_settings(settings),
+            None => Plugin::load(&self.engine, &Source::Stock(kwok::PLUGIN), settings),
+        }
+    }
+
+    /// Whether a plugin is not asked while there are stages for these kinds.
+    #[must_use]
+    pub fn yields(&self, plugin: &Plugin, staged: &BTreeSet<Kind>) -> bool {
+        yields(&self.stock, plugin, staged)
+    }
+}
 
 /// Loads all of them; a large component takes seconds to compile, so this is not for the I/O threads.
 ///
 /// # Errors
 /// If one does not load, or settings are for none of them.
-pub fn load(engine: &Engine, wanted: &PluginConfig) -> anyhow::Result<Vec<Arc<Plugin>>> {
+pub fn load(engine: &Engine, wanted: &PluginConfig) -> anyhow::Result<Loaded> {
     let mut plugins: Vec<Arc<Plugin>> = Vec::new();
     for source in sources(wanted)? {
         let plugin = load_one(engine, &source, wanted)?;
@@ -39,11 +85,7 @@ pub fn load(engine: &Engine, wanted: &PluginConfig) -> anyhow::Result<Vec<Arc<Pl
     }
     let staged = wanted.kwok.stages.kinds();
     plugins.retain(|plugin| {
-        let kinds = &mut plugin.description().subjects.iter();
-        let is_stock = wanted.stock.iter().any(|name| name == plugin.name());
-        let replaced = is_stock
-            && plugin.name() != kwok::PLUGIN
-            && kinds.all(|subject| staged.contains(&subject.kind));
+        let replaced = yields(&wanted.stock, plugin, &staged);
         if replaced {
             tracing::info!(
                 plugin = plugin.name(),
@@ -52,13 +94,41 @@ pub fn load(engine: &Engine, wanted: &PluginConfig) -> anyhow::Result<Vec<Arc<Pl
         }
         !replaced
     });
-    Ok(plugins)
+    let live = wanted.kwok.has_live_stages().then(|| Live {
+        engine: engine.clone(),
+        place: wanted.files.len(),
+        stock: wanted.stock.clone(),
+    });
+    Ok(Loaded { plugins, live })
+}
+
+/// A stock plugin whose every kind has stages is not asked.
+fn yields(stock: &[String], plugin: &Plugin, staged: &BTreeSet<Kind>) -> bool {
+    let kinds = &mut plugin.description().subjects.iter();
+    stock.iter().any(|name| name == plugin.name())
+        && plugin.name() != kwok::PLUGIN
+        && kinds.all(|subject| staged.contains(&subject.kind))
 }
 
 /// In the order in which they are asked.
 fn sources(wanted: &PluginConfig) -> anyhow::Result<Vec<Source>> {
     let mut sources: Vec<Source> = Vec::new();
     sources.extend(wanted.files.iter().cloned().map(Source::File));
+    if wanted.kwok.has_live_stages() {
+        let is_named = wanted.stock.iter().any(|name| name == kwok::PLUGIN);
+        if is_named || wanted.settings.contains_key(kwok::PLUGIN) {
+            let flag = if is_named {
+                "--stock-plugins"
+            } else {
+                "--settings"
+            };
+            let problem = format!(
+                "{} takes its stages from the API server here (--enable-crds=Stage); leave one of the two",
+                kwok::PLUGIN
+            );
+            return Err(usage(flag, problem));
+        }
+    }
     if !wanted.kwok.stages.is_empty() {
         if wanted.settings.contains_key(kwok::PLUGIN) {
             let problem = format!(

@@ -15,9 +15,9 @@ use crate::args::{PluginConfig, RunConfig};
 use crate::client::{self, Requests};
 use crate::clock::Clock;
 use crate::host::{Host, HostParts};
-use crate::loading;
+use crate::loading::{self, Loaded};
 use crate::observe::Metrics;
-use crate::plugin::{Engine, Limits, Plugin};
+use crate::plugin::{Engine, Limits};
 use crate::{kwok, lease};
 
 /// What a shell reports of a process that a signal ended.
@@ -48,7 +48,7 @@ pub async fn run(config: RunConfig) -> anyhow::Result<ExitCode> {
         tracing::warn!(flag, "KWOK has this, and it does nothing here yet");
     }
     let client = client::connect_counted(&config.client, &clock, &requests).await?;
-    let plugins = load(&config.plugins).await?;
+    let Loaded { plugins, live } = load(&config.plugins).await?;
     drop(loaded);
     let Some(version) = client::wait_for_server(&client, &stop).await else {
         return Ok(ExitCode::SUCCESS);
@@ -59,6 +59,8 @@ pub async fn run(config: RunConfig) -> anyhow::Result<ExitCode> {
         client,
         clock,
         plugins,
+        live,
+        orders: Some(config.plugins.kwok.orders.clone()),
         metrics,
         identity: lease::identity(),
         config: config.host.clone(),
@@ -112,7 +114,7 @@ pub(crate) fn counted() -> (Arc<Registry>, Arc<Metrics>, Requests) {
 }
 
 /// Loads all plugins, off the I/O threads: a large component takes seconds to compile.
-pub(crate) async fn load(config: &PluginConfig) -> anyhow::Result<Vec<Arc<Plugin>>> {
+pub(crate) async fn load(config: &PluginConfig) -> anyhow::Result<Loaded> {
     tell(&config.kwok);
     let config = config.clone();
     tokio::task::spawn_blocking(move || {
@@ -137,15 +139,15 @@ fn tell(kwok: &kwok::Config) {
             "KWOK's objects of this kind are not served yet"
         );
     }
-    if let Some(kinds) = kwok
-        .options
-        .enable_crds
-        .as_ref()
-        .filter(|kinds| !kinds.is_empty())
-    {
+    let enabled = kwok.options.enable_crds.iter().flatten();
+    let others: Vec<&str> = enabled
+        .map(String::as_str)
+        .filter(|kind| *kind != kwok::STAGE)
+        .collect();
+    if !others.is_empty() {
         tracing::warn!(
-            kinds = kinds.join(","),
-            "enableCRDs: KWOK's objects are not read from the API server yet; give them with --config"
+            kinds = others.join(","),
+            "enableCRDs: of KWOK's kinds, Stage alone is read from the API server yet"
         );
     }
 }

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
 use tempfile::TempDir;
 
 use crate::controlplane::free_port;
@@ -69,13 +71,37 @@ impl Boxed {
     /// # Errors
     /// If it cannot be started.
     pub async fn attach_host(&mut self) -> Result<()> {
+        self.attach_host_with(&[]).await
+    }
+
+    /// The same with more arguments.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub async fn attach_host_with(&mut self, arguments: &[&str]) -> Result<()> {
         let stagewright = tokio::task::spawn_blocking(programs::stagewright).await??;
         let address = format!("--server-address=127.0.0.1:{}", free_port()?);
-        self.attach(
-            "host",
-            &stagewright,
-            &["run", "--manage-all-nodes", &address],
-        )
+        let mut all = vec!["run", "--manage-all-nodes", &address];
+        all.extend(arguments);
+        self.attach("host", &stagewright, &all)
+    }
+
+    /// A client to the server.
+    ///
+    /// # Errors
+    /// If its kubeconfig cannot be read.
+    pub async fn client(&self) -> Result<Client> {
+        let kubeconfig = Kubeconfig::read_from(kubeconfig(self.folder.path()))?;
+        let options = KubeConfigOptions::default();
+        let config = Config::from_custom_kubeconfig(kubeconfig, &options).await?;
+        Ok(Client::try_from(config)?)
+    }
+
+    /// The end of each program's log.
+    #[must_use]
+    pub fn logs(&self) -> String {
+        let logs = self.clients.iter().map(Process::tail);
+        logs.collect::<Vec<_>>().join("\n\n")
     }
 
     /// Starts kube-controller-manager and kube-scheduler as they are: they elect leaders, and write in protobuf.
@@ -113,10 +139,7 @@ impl Boxed {
     /// If it ends with another code than 0; the error has what it said, and the end of each program's log.
     pub async fn kubectl(&self, arguments: &[&str]) -> Result<String> {
         let done = programs::kubectl(&self.kubeconfig(), arguments).await;
-        let logs = || {
-            let logs = self.clients.iter().map(Process::tail);
-            logs.collect::<Vec<_>>().join("\n\n")
-        };
+        let logs = || self.logs();
         self.clients.iter().try_for_each(Process::check)?;
         done.with_context(logs)
     }

@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use crate::controlplane::{ControlPlane, free_port};
 use crate::process::Process;
 use crate::programs;
-pub use kwok::{Kwok, Version, shipped_stages};
+pub use kwok::{Kwok, Version, shipped_stages, stage_definition};
 
 /// How long a start or a stop may take. A good one takes a second; the machine may be busy.
 const LIMIT: Duration = Duration::from_secs(60);

@@ -19,4 +19,5 @@ pub mod relay;
 pub mod sample;
 pub mod scenario;
 pub mod simulator;
+pub mod staging;
 pub mod watcher;

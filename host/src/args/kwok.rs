@@ -10,7 +10,7 @@ use std::path::{Path, absolute};
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser};
 
 use super::{Cli, Command, LogArgs, LogFormat, RunArgs, Surroundings, UsageError};
-use crate::kwok::{self, expanded};
+use crate::kwok::{self, STAGE, expanded};
 
 /// The kinds that KWOK reads from the API server.
 const KINDS: [&str; 12] = [
@@ -27,8 +27,6 @@ const KINDS: [&str; 12] = [
     "ResourceUsage",
     "Stage",
 ];
-/// The kind that decides.
-const STAGE: &str = "Stage";
 
 /// Whose defaults count.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -188,19 +186,21 @@ pub(super) fn settle(
         );
         return error("--enable-crds", problem);
     }
-    if args.dialect == Dialect::Own {
-        return Ok(());
-    }
+    let is_kwok = args.dialect == Dialect::Kwok;
+    // Other kinds than stages do nothing here, from wherever they come.
     let is_listed = |kind: &String| match kind.as_str() {
         STAGE => !config.stages.is_empty(),
-        kind => config.unserved.contains_key(kind),
+        kind => is_kwok && config.unserved.contains_key(kind),
     };
     if let Some(kind) = enabled.iter().find(|kind| is_listed(kind)) {
         let problem = format!("there are objects of {kind} in --config too; leave one of the two");
         return error("--enable-crds", problem);
     }
+    if !is_kwok {
+        return Ok(());
+    }
     // Who has stages wants nothing else to happen.
-    let has_stages = !config.stages.is_empty() || enabled.iter().any(|kind| kind == STAGE);
+    let has_stages = !config.stages.is_empty() || config.has_live_stages();
     if has_stages && !is_given("stock_plugins") {
         args.plugins.stock_plugins = Vec::new();
     }

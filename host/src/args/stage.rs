@@ -53,6 +53,9 @@ pub struct LintArgs {
     /// Fail for warnings too.
     #[arg(long)]
     pub strict: bool,
+    /// Print the moves of the stages, and a PhaseOrder for each kind that has no order of its own.
+    #[arg(long)]
+    pub order: bool,
     /// How to print it.
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
     pub output: Output,

@@ -22,6 +22,7 @@ fn target() -> Target {
         kind: Kind::new("v1", "Pod"),
         resource,
         namespaced: true,
+        has_status: true,
         surface: Surface::custom(true, false),
     }
 }

@@ -13,6 +13,7 @@ use stagewright_core::{due, json};
 use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::lineup::Lineup;
 use super::turns::Passing;
 use super::{Brain, Options, Shared, node_of};
 use crate::plugin::{CallError, Level, LogLine, Plugin, Session, cpu_time};
@@ -20,6 +21,8 @@ use crate::plugin::{CallError, Level, LogLine, Plugin, Session, cpu_time};
 /// A play whose effects are to be carried out.
 pub(super) struct Play {
     pub run: Run,
+    /// The plugins that it was decided with.
+    pub lineup: Arc<Lineup>,
     pub candidate: Candidate,
     pub stage: Played,
     pub effects: Vec<Effect>,
@@ -44,8 +47,8 @@ enum Places<'a> {
 
 /// One thread's life: until the controller stops.
 pub(super) fn work(shared: &Arc<Shared>, runtime: &Handle) {
-    while let Some(run) = shared.next_run() {
-        take_turn(shared, run, runtime, Places::Waited(runtime));
+    while let Some(turn) = shared.next_run() {
+        take_turn(shared, turn, runtime, Places::Waited(runtime));
     }
 }
 
@@ -53,29 +56,39 @@ pub(super) fn work(shared: &Arc<Shared>, runtime: &Handle) {
 pub(super) async fn work_async(shared: Arc<Shared>, runtime: Handle) {
     let passing = Passing::new(&shared);
     while passing.room().await
-        && let Some(run) = passing.next_run().await
+        && let Some(turn) = passing.next_run().await
     {
         let begun = cpu_time();
-        take_turn(&shared, run, &runtime, Places::Tried);
+        take_turn(&shared, turn, &runtime, Places::Tried);
         passing.rest(cpu_time().saturating_sub(begun)).await;
         // What was begun goes on before the next turn.
         tokio::task::yield_now().await;
     }
 }
 
-fn take_turn(shared: &Arc<Shared>, run: Run, runtime: &Handle, places: Places<'_>) {
+fn take_turn(
+    shared: &Arc<Shared>,
+    (run, lineup): (Run, Arc<Lineup>),
+    runtime: &Handle,
+    places: Places<'_>,
+) {
     match run.task {
         Task::Read => {
             let read = Arc::clone(shared).read(run);
             shared.tasks.spawn_on(shared.mortal(read), runtime);
         }
-        Task::Decide => decide(shared, run, runtime, places),
+        Task::Decide => decide(shared, (run, &lineup), runtime, places),
     }
 }
 
-fn decide(shared: &Arc<Shared>, run: Run, runtime: &Handle, places: Places<'_>) {
+fn decide(
+    shared: &Arc<Shared>,
+    (run, lineup): (Run, &Arc<Lineup>),
+    runtime: &Handle,
+    places: Places<'_>,
+) {
     let (key, uid, snapshot) = (run.key.clone(), run.uid.clone(), run.snapshot.clone());
-    match ask(shared, run, places) {
+    match ask(shared, run, lineup, places) {
         Verdict::Settled(outcome) => shared.finish(&key, &uid, snapshot.as_ref(), outcome),
         Verdict::Play(play) => {
             let play = Arc::clone(shared).play(*play);
@@ -85,7 +98,7 @@ fn decide(shared: &Arc<Shared>, run: Run, runtime: &Handle, places: Places<'_>) 
 }
 
 /// Asks the candidates by priority; the first that does not pass has the object.
-fn ask(shared: &Arc<Shared>, run: Run, places: Places<'_>) -> Verdict {
+fn ask(shared: &Arc<Shared>, run: Run, lineup: &Arc<Lineup>, places: Places<'_>) -> Verdict {
     if let Some(snapshot) = &run.snapshot
         && let Err(not_ours) = shared
             .brain
@@ -98,7 +111,7 @@ fn ask(shared: &Arc<Shared>, run: Run, places: Places<'_>) -> Verdict {
     }
     let mut again: Option<Time> = None;
     for candidate in run.candidates.iter() {
-        let Some((plugin, subject)) = shared.subject(candidate) else {
+        let Some((plugin, subject)) = lineup.subject(candidate) else {
             continue;
         };
         let now = shared.clock.now();
@@ -108,12 +121,12 @@ fn ask(shared: &Arc<Shared>, run: Run, places: Places<'_>) -> Verdict {
                 return Verdict::Settled(shared.plugin_failed(&run, plugin, "decide", &error));
             }
         };
-        let context = match context(shared, &run, candidate, (plugin, subject), now) {
+        let mut context = match context(shared, &run, candidate, (plugin, subject), now) {
             Ok(context) => context,
             Err(failure) => return Verdict::Settled(Outcome::Refused(failure)),
         };
         let asked = std::time::Instant::now();
-        let answer = session.decide(&candidate.reads, &context);
+        let answer = decision(&mut session, candidate, &mut context);
         shared.metrics.decide_took(plugin.name(), asked.elapsed());
         shared.tell(&run, plugin, &mut session);
         shared
@@ -144,7 +157,15 @@ fn ask(shared: &Arc<Shared>, run: Run, places: Places<'_>) -> Verdict {
                     return Verdict::Settled(Outcome::Wait(stage, due));
                 }
                 let candidate = candidate.clone();
-                return play(shared, run, candidate, stage, session, context, places);
+                return play(
+                    shared,
+                    run,
+                    (lineup, candidate),
+                    stage,
+                    session,
+                    context,
+                    places,
+                );
             }
             Err(error) => {
                 return Verdict::Settled(shared.plugin_failed(&run, plugin, "decide", &error));
@@ -154,11 +175,29 @@ fn ask(shared: &Arc<Shared>, run: Run, places: Places<'_>) -> Verdict {
     Verdict::Settled(Outcome::Passed(again))
 }
 
+/// A stage that did not wait before the plugins changed counts its delay from then, so it is asked for once more with that time.
+pub(super) fn decision(
+    session: &mut Session<'_>,
+    candidate: &Candidate,
+    context: &mut Context,
+) -> Result<Answer, CallError> {
+    let answer = session.decide(&candidate.reads, context)?;
+    let Answer::Stage { stage, .. } = &answer else {
+        return Ok(answer);
+    };
+    let changed = candidate.counted_from(stage);
+    if changed == context.changed {
+        return Ok(answer);
+    }
+    context.changed = changed;
+    session.decide(&candidate.reads, context)
+}
+
 /// Asks the plugin what the stage does, in the instance that just decided.
 fn play(
     shared: &Arc<Shared>,
     run: Run,
-    candidate: Candidate,
+    (lineup, candidate): (&Arc<Lineup>, Candidate),
     stage: Played,
     mut session: Session<'_>,
     mut context: Context,
@@ -167,7 +206,7 @@ fn play(
     let Some(subject) = run.snapshot.clone() else {
         return Verdict::Settled(Outcome::NeedsBody);
     };
-    let Some((plugin, declared)) = shared.subject(&candidate) else {
+    let Some((plugin, declared)) = lineup.subject(&candidate) else {
         return Verdict::Settled(Outcome::Idle);
     };
     // Writes in flight are bounded; a thread that finds no place waits for one, and younger turns wait behind it.
@@ -214,6 +253,7 @@ fn play(
     match effects {
         Ok(effects) => Verdict::Play(Box::new(Play {
             run,
+            lineup: Arc::clone(lineup),
             candidate,
             stage,
             effects,

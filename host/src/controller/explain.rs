@@ -7,7 +7,9 @@ use stagewright_core::object::{Key, Kind, Snapshot};
 use stagewright_core::schedule::{Candidate, Run, Standing, Task};
 use stagewright_core::time::Time;
 
+use super::intake;
 use super::kinds::Followed;
+use super::lineup::Lineup;
 use super::start::Controller;
 use super::{Shared, decide};
 use crate::admin::StateView;
@@ -18,7 +20,8 @@ use crate::explain::{
 
 impl StateView for Controller {
     fn explain(&self, query: ExplainQuery) -> Result<Explanation, String> {
-        let followed = self.shared.named(&query.kind)?;
+        let lineup = self.shared.lineup();
+        let followed = named(&lineup, &query.kind)?;
         let target = followed
             .target
             .get()
@@ -35,20 +38,20 @@ impl StateView for Controller {
             Ok(None) | Err(CommitError::Gone) => return Err(format!("{key} is not there")),
             Err(error) => return Err(format!("{key} cannot be read: {error}")),
         };
-        Ok(self.shared.explanation(followed, &snapshot))
+        Ok(self.shared.explanation(&lineup, followed, &snapshot))
     }
 
     fn state(&self) -> Value {
         let shared = &self.shared;
-        let plugins: Vec<Value> = shared
-            .plugins
-            .iter()
+        let lineup = shared.lineup();
+        let plugins: Vec<Value> = lineup
+            .plugins()
             .map(|plugin| {
                 json!({"name": plugin.name(), "version": plugin.version(), "digest": plugin.digest(),
                     "isolation": plugin.isolation().to_string(), "load": plugin.load_report()})
             })
             .collect();
-        let kinds: Vec<Value> = shared
+        let kinds: Vec<Value> = lineup
             .kinds
             .iter()
             .map(|followed| {
@@ -58,7 +61,7 @@ impl StateView for Controller {
             .collect();
         let brain = shared.brain.lock();
         let (waiting, running) = brain.schedule.depth();
-        json!({"plugins": plugins, "kinds": kinds, "objects": brain.schedule.len(), "waiting": waiting, "running": running,
+        json!({"generation": lineup.generation, "stages": lineup.stages, "phaseOrders": lineup.orders, "plugins": plugins, "kinds": kinds, "objects": brain.schedule.len(), "waiting": waiting, "running": running,
             "nodes": brain.claims.nodes().count(), "selectedNodes": shared.selected.borrow().len(),
             "nextDue": brain.schedule.next_due(), "now": shared.clock.now(), "clockOffsetMs": shared.clock.offset(),
             "writesFree": shared.writes.available_permits(), "dryRun": shared.options.dry_run})
@@ -80,40 +83,12 @@ impl StateView for Controller {
 }
 
 impl Shared {
-    /// The kind that a user means by `pod`, `pods`, `Pod` or `batch/v1/Job`.
-    fn named(&self, text: &str) -> Result<&Followed, String> {
-        let exact = Kind::parse(text)
-            .ok()
-            .and_then(|kind| self.kinds.get(&kind));
-        let loose = || {
-            self.kinds.iter().find(|followed| {
-                let plural = followed
-                    .target
-                    .get()
-                    .map(|target| target.resource.plural.to_lowercase());
-                let text = SHORT
-                    .iter()
-                    .find(|(short, _)| *short == text)
-                    .map_or(text, |(_, kind)| kind)
-                    .to_lowercase();
-                followed.kind.kind().to_lowercase() == text
-                    || plural.is_some_and(|plural| plural == text)
-            })
-        };
-        exact.or_else(loose).ok_or_else(|| {
-            let followed: Vec<String> = self
-                .kinds
-                .iter()
-                .map(|followed| followed.kind.to_string())
-                .collect();
-            format!(
-                "no plugin follows {text:?}; followed are {}",
-                followed.join(", ")
-            )
-        })
-    }
-
-    fn explanation(&self, followed: &Followed, snapshot: &Snapshot) -> Explanation {
+    fn explanation(
+        &self,
+        lineup: &Lineup,
+        followed: &Followed,
+        snapshot: &Snapshot,
+    ) -> Explanation {
         let now = self.clock.now();
         let key = snapshot.key();
         let (claim, standing) = {
@@ -127,7 +102,7 @@ impl Shared {
                     .filter(|standing| standing.uid == *snapshot.uid()),
             )
         };
-        let candidates = self.candidates(followed, snapshot, now);
+        let candidates = intake::candidates(lineup, followed, snapshot, now);
         let notes = self.notes.of(key, snapshot.uid());
         Explanation {
             kind: key.kind.to_string(),
@@ -137,13 +112,15 @@ impl Shared {
             resource_version: snapshot.version().to_string(),
             now,
             order: followed.order.name().to_owned(),
+            generation: lineup.generation,
+            stages: lineup.stages,
             rank: followed.order.rank(snapshot.body()).to_string(),
             state: standing
                 .as_ref()
                 .map_or("NotFollowed", |standing| standing.state)
                 .to_owned(),
             claim: claim_answer(claim),
-            plugins: self.answers(snapshot, &candidates, standing.as_ref(), now),
+            plugins: self.answers((lineup, &candidates), snapshot, standing.as_ref(), now),
             next: standing.as_ref().and_then(|standing| {
                 Some(NextStep {
                     stage: standing.stage.clone(),
@@ -154,7 +131,7 @@ impl Shared {
                 .as_ref()
                 .and_then(|standing| standing.last.clone())
                 .map(|last| LastPlay {
-                    plugin: self.plugin_name(last.plugin).to_owned(),
+                    plugin: lineup.plugin_name(last.plugin).to_owned(),
                     stage: last.stage,
                     since: last.since,
                 }),
@@ -184,8 +161,8 @@ impl Shared {
     /// What each plugin says of the object as it is now. Those behind the one that has it are not asked.
     fn answers(
         &self,
+        (lineup, candidates): (&Lineup, &[Candidate]),
         snapshot: &Snapshot,
-        candidates: &[Candidate],
         standing: Option<&Standing>,
         now: Time,
     ) -> Vec<PluginAnswer> {
@@ -204,7 +181,7 @@ impl Shared {
         let mut taken = false;
         let mut answers = Vec::new();
         for candidate in candidates {
-            let Some((plugin, subject)) = self.subject(candidate) else {
+            let Some((plugin, subject)) = lineup.subject(candidate) else {
                 continue;
             };
             let mut answer = PluginAnswer {
@@ -219,11 +196,10 @@ impl Shared {
                 let said =
                     context
                         .map_err(|failure| failure.message)
-                        .and_then(|context: Context| {
+                        .and_then(|mut context: Context| {
                             let mut session =
                                 plugin.session().map_err(|error| error.to_string())?;
-                            session
-                                .decide(&candidate.reads, &context)
+                            decide::decision(&mut session, candidate, &mut context)
                                 .map_err(|error| error.to_string())
                         });
                 taken = !matches!(said, Ok(Answer::Pass | Answer::PassUntil { .. }));
@@ -242,6 +218,7 @@ impl Shared {
         self.metrics.nodes(brain.claims.nodes().count());
         let counts = brain.schedule.counts();
         for followed in self
+            .lineup()
             .kinds
             .iter()
             .filter(|followed| !followed.followers.is_empty())
@@ -267,6 +244,39 @@ const SHORT: &[(&str, &str)] = &[
     ("sts", "statefulset"),
     ("ds", "daemonset"),
 ];
+
+/// The kind that a user means by `pod`, `pods`, `Pod` or `batch/v1/Job`.
+fn named<'a>(lineup: &'a Lineup, text: &str) -> Result<&'a Followed, String> {
+    let exact = Kind::parse(text)
+        .ok()
+        .and_then(|kind| lineup.kinds.get(&kind));
+    let loose = || {
+        lineup.kinds.iter().find(|followed| {
+            let plural = followed
+                .target
+                .get()
+                .map(|target| target.resource.plural.to_lowercase());
+            let text = SHORT
+                .iter()
+                .find(|(short, _)| *short == text)
+                .map_or(text, |(_, kind)| kind)
+                .to_lowercase();
+            followed.kind.kind().to_lowercase() == text
+                || plural.is_some_and(|plural| plural == text)
+        })
+    };
+    exact.or_else(loose).ok_or_else(|| {
+        let followed: Vec<String> = lineup
+            .kinds
+            .iter()
+            .map(|followed| followed.kind.to_string())
+            .collect();
+        format!(
+            "no plugin follows {text:?}; followed are {}",
+            followed.join(", ")
+        )
+    })
+}
 
 fn claim_answer(claim: Result<(), NotOurs>) -> ClaimAnswer {
     match claim {

@@ -17,6 +17,7 @@ use stagewright_core::schedule::{Candidate, Observed, Sight};
 use stagewright_core::time::Time;
 
 use super::kinds::Followed;
+use super::lineup::Lineup;
 use super::{Brain, Shared, is_lease, node_of};
 use crate::watch::Event;
 
@@ -82,21 +83,29 @@ impl Shared {
             let change = self.brain.lock().claims.observe_lease(snapshot, now);
             self.node_changed(&snapshot.key().name, change, now);
         }
-        let Some(followed) = self.kinds.get(kind) else {
-            return;
-        };
         if kind.is_core("Node") {
             self.take_in_node(snapshot, now);
         }
+        while !self.take_in_for(&self.lineup(), snapshot, now) {}
+    }
+
+    /// The same as the plugins see it. False: meanwhile there are others.
+    fn take_in_for(&self, lineup: &Lineup, snapshot: &Snapshot, now: Time) -> bool {
+        let kind = &snapshot.key().kind;
+        let Some(followed) = lineup.kinds.get(kind) else {
+            return true;
+        };
         // Cutting is the expensive part, and needs nothing that is shared. Of a version that is known, which each answer to a write
         // makes of the event that follows it, nothing is taken.
-        let known = self.followed(snapshot.key());
-        let candidates = if known.is_some_and(|(_, version)| snapshot.version() <= version) {
-            Vec::new()
+        let candidates = if self.brain.lock().schedule.lacks(snapshot) {
+            candidates(lineup, followed, snapshot, now)
         } else {
-            self.candidates(followed, snapshot, now)
+            Vec::new()
         };
         let mut brain = self.brain.lock();
+        if self.lineup().generation != lineup.generation {
+            return false;
+        }
         if kind.is_core("Pod") {
             brain.take_in_pod(snapshot);
         }
@@ -112,11 +121,13 @@ impl Shared {
                 order: &followed.order,
                 candidates,
                 keep_body,
+                begun: followed.begun,
             };
             let observed = brain.schedule.observe(sight, now);
             self.report(snapshot, &followed.order, &observed);
         }
         self.ring(&mut brain);
+        true
     }
 
     /// Which object is followed under the key, and the newest version of it.
@@ -124,37 +135,6 @@ impl Shared {
         let brain = self.brain.lock();
         let (uid, version) = brain.schedule.known(key)?;
         Some((uid.clone(), version))
-    }
-
-    /// The plugins that may have the object, each with its cut of it.
-    pub(super) fn candidates(
-        &self,
-        followed: &Followed,
-        snapshot: &Snapshot,
-        now: Time,
-    ) -> Vec<Candidate> {
-        let body = snapshot.body();
-        let labels = body.at("/metadata/labels");
-        let mut candidates: Vec<Candidate> = Vec::new();
-        for follower in &followed.followers {
-            let taken = candidates
-                .iter()
-                .any(|candidate| candidate.plugin == follower.plugin);
-            let Some(subject) = self.declared(follower.plugin, follower.subject) else {
-                continue;
-            };
-            if taken || !subject.selector.matches(labels) {
-                continue;
-            }
-            candidates.push(Candidate {
-                plugin: follower.plugin,
-                subject: follower.subject,
-                reads: json::prune(body, &follower.reads).text().into_boxed_str(),
-                since: due::since(body, &subject.since),
-                changed: now,
-            });
-        }
-        candidates
     }
 
     /// A move backward by somebody else is told, and is the new base: we do not fight.
@@ -189,6 +169,13 @@ impl Shared {
             );
         }
         known
+    }
+
+    /// A kind is not followed any more: nothing is kept of its objects.
+    pub(super) fn forget_kind(&self, kind: &Kind) {
+        for key in self.known(kind) {
+            self.gone(&key, None);
+        }
     }
 
     fn gone(&self, key: &Key, uid: Option<&Uid>) {
@@ -294,6 +281,38 @@ impl Brain {
             self.addresses.release(&uid);
         }
     }
+}
+
+/// The plugins that may have the object, each with its cut of it.
+pub(super) fn candidates(
+    lineup: &Lineup,
+    followed: &Followed,
+    snapshot: &Snapshot,
+    now: Time,
+) -> Vec<Candidate> {
+    let body = snapshot.body();
+    let labels = body.at("/metadata/labels");
+    let mut candidates: Vec<Candidate> = Vec::new();
+    for follower in &followed.followers {
+        let taken = candidates
+            .iter()
+            .any(|candidate| candidate.plugin == follower.plugin);
+        let Some(subject) = lineup.declared(follower.plugin, follower.subject) else {
+            continue;
+        };
+        if taken || !subject.selector.matches(labels) {
+            continue;
+        }
+        candidates.push(Candidate {
+            plugin: follower.plugin,
+            subject: follower.subject,
+            reads: json::prune(body, &follower.reads).text().into_boxed_str(),
+            since: due::since(body, &subject.since),
+            changed: now,
+            anew: None,
+        });
+    }
+    candidates
 }
 
 fn strings<'a>(body: &'a Value, pointer: &str) -> impl Iterator<Item = &'a str> {

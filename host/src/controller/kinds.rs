@@ -7,11 +7,13 @@ use stagewright_core::description::{By, Description, Subject};
 use stagewright_core::json::Path;
 use stagewright_core::object::Kind;
 use stagewright_core::order::Order;
+use stagewright_core::time::Time;
 
 use crate::discovery::Target;
+use crate::orders::Orders;
 
 /// A plugin's subject as the controller uses it.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Follower {
     /// The plugin, by priority.
     pub plugin: usize,
@@ -30,12 +32,14 @@ pub(super) struct Followed {
     pub followers: Vec<Follower>,
     /// Whether some relation refers to it.
     pub related: bool,
-    /// Set once the server is known to serve it.
-    pub target: OnceLock<Arc<Target>>,
+    /// When plugins were first asked about it, if that was not from the start.
+    pub begun: Option<Time>,
+    /// Set once the server is known to serve it; the same for every lineup.
+    pub target: Arc<OnceLock<Arc<Target>>>,
 }
 
 /// All of them.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Kinds(BTreeMap<Kind, Followed>);
 
 /// Two plugins declare different orders for one kind; the first one's holds.
@@ -49,13 +53,33 @@ pub struct OrderConflict {
     second: String,
 }
 
+// === impl Followed ===
+
+impl Followed {
+    /// Who is asked, the first first.
+    pub(super) fn asked(&self) -> &[Follower] {
+        &self.followers
+    }
+
+    /// Whether its objects are looked at, and not only written to.
+    pub(super) fn is_watched(&self) -> bool {
+        self.related || !self.followers.is_empty()
+    }
+}
+
+// === impl Kinds ===
+
 impl Kinds {
-    /// From the plugins' descriptions, by priority.
-    pub(super) fn of(descriptions: &[&Description]) -> (Self, Vec<OrderConflict>) {
-        let mut kinds = Self(BTreeMap::new());
+    /// From the descriptions of the plugins, each with its place by priority, and the administrator's orders, which win.
+    pub(super) fn of(
+        descriptions: &[(usize, &Description)],
+        orders: &Orders,
+    ) -> (Self, Vec<OrderConflict>) {
+        let mut kinds = Self::default();
         let mut conflicts = Vec::new();
-        let mut declared: BTreeMap<Kind, usize> = BTreeMap::new();
-        for (plugin, description) in descriptions.iter().enumerate() {
+        let mut declared: BTreeMap<Kind, &str> = BTreeMap::new();
+        kinds.entry(&Kind::new("v1", "Node"));
+        for &(plugin, description) in descriptions {
             for (subject, declaration) in description.subjects.iter().enumerate() {
                 let followed = kinds.entry(&declaration.kind);
                 followed.followers.push(Follower {
@@ -70,15 +94,13 @@ impl Kinds {
                     (Order::Declared(first), Some(by)) if first != order => {
                         conflicts.push(OrderConflict {
                             kind: declaration.kind.clone(),
-                            first: descriptions
-                                .get(*by)
-                                .map_or_else(String::new, |first| first.name.clone()),
+                            first: (*by).to_owned(),
                             second: description.name.clone(),
                         })
                     }
                     (Order::Any, None) => {
                         followed.order = Order::Declared(Arc::clone(order));
-                        declared.insert(declaration.kind.clone(), plugin);
+                        declared.insert(declaration.kind.clone(), &description.name);
                     }
                     _ => {}
                 }
@@ -94,17 +116,38 @@ impl Kinds {
                 kinds.entry(&applies.kind);
             }
         }
+        for followed in kinds.0.values_mut() {
+            if let Some(order) = orders.get(&followed.kind) {
+                followed.order = Order::Declared(Arc::clone(order));
+            }
+        }
+        conflicts.retain(|conflict| orders.get(&conflict.kind).is_none());
         (kinds, conflicts)
     }
 
+    /// Takes over what is known of the kinds from the lineup before. What nobody was asked about then begins now.
+    pub(super) fn go_on(&mut self, before: &Self, now: Time) {
+        for followed in self.0.values_mut() {
+            let known = before.get(&followed.kind);
+            if let Some(known) = known {
+                followed.target = Arc::clone(&known.target);
+            }
+            followed.begun = match known.filter(|known| !known.followers.is_empty()) {
+                Some(known) => known.begun,
+                None => Some(now),
+            };
+        }
+    }
+
     /// The kind's entry, made if it is new.
-    pub(super) fn entry(&mut self, kind: &Kind) -> &mut Followed {
+    fn entry(&mut self, kind: &Kind) -> &mut Followed {
         self.0.entry(kind.clone()).or_insert_with(|| Followed {
             kind: kind.clone(),
             order: Order::built_in(kind).unwrap_or(Order::Any),
             followers: Vec::new(),
             related: false,
-            target: OnceLock::new(),
+            begun: None,
+            target: Arc::default(),
         })
     }
 

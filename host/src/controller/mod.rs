@@ -5,29 +5,32 @@
 
 mod decide;
 mod explain;
+mod follow;
 mod intake;
 mod kinds;
+mod lineup;
 mod play;
 mod pods;
+mod stages;
 mod start;
 mod turns;
+mod watches;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, RwLock};
 use stagewright_core::addresses::Addresses;
 use stagewright_core::claims::Claims;
-use stagewright_core::description::Subject;
 use stagewright_core::guard::Rehearsal;
 use stagewright_core::interface::Severity;
 use stagewright_core::json::At as _;
 use stagewright_core::object::{Kind, Snapshot, Uid};
 use stagewright_core::order::Mend;
 use stagewright_core::relation::Relations;
-use stagewright_core::schedule::{Candidate, Failure, Outcome, Run, Schedule};
+use stagewright_core::schedule::{Failure, Outcome, Run, Schedule};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -35,10 +38,9 @@ use tokio_util::task::TaskTracker;
 use crate::clock::Clock;
 use crate::commit::{CommitError, Committer};
 use crate::observe::{Events, Metrics, Note, NoteKind, Notes};
-use crate::plugin::Plugin;
 
-use kinds::Kinds;
 pub use kinds::OrderConflict;
+use lineup::Lineup;
 use pods::Pods;
 pub use start::{Controller, Parts};
 use turns::Sleepers;
@@ -87,8 +89,8 @@ pub(crate) struct Shared {
     stopping: AtomicBool,
     /// Cancelled when the host is dropped, or has come to its end: what it began ends with it.
     over: CancellationToken,
-    plugins: Vec<Arc<Plugin>>,
-    kinds: Kinds,
+    /// Who is asked now. Another one is set in under the lock of the brain alone, so that it fits what the schedule says.
+    lineup: RwLock<Arc<Lineup>>,
     clock: Clock,
     committer: Committer,
     metrics: Arc<Metrics>,
@@ -121,7 +123,8 @@ impl Shared {
 
     /// Reads an object whose newest version is not known, or not kept.
     async fn read(self: Arc<Self>, run: Run) {
-        let Some(target) = self
+        let lineup = self.lineup();
+        let Some(target) = lineup
             .kinds
             .get(&run.key.kind)
             .and_then(|followed| followed.target.get())
@@ -142,26 +145,6 @@ impl Shared {
             }
         };
         self.finish(&run.key, &run.uid, None, outcome);
-    }
-
-    fn declared(&self, plugin: usize, subject: usize) -> Option<&Subject> {
-        self.plugins
-            .get(plugin)?
-            .description()
-            .subjects
-            .get(subject)
-    }
-
-    fn subject(&self, candidate: &Candidate) -> Option<(&Plugin, &Subject)> {
-        let plugin = self.plugins.get(candidate.plugin)?;
-        Some((
-            plugin,
-            plugin.description().subjects.get(candidate.subject)?,
-        ))
-    }
-
-    fn plugin_name(&self, plugin: usize) -> &str {
-        self.plugins.get(plugin).map_or("", |plugin| plugin.name())
     }
 
     /// Something was refused: counted, kept for `explain`, told on the object, and tried again after a growing pause.
@@ -209,8 +192,7 @@ impl Shared {
         }
     }
 
-    fn note_mends(&self, run: &Run, candidate: &Candidate, stage: &str, mends: &[Mend]) {
-        let plugin = self.plugin_name(candidate.plugin);
+    fn note_mends(&self, run: &Run, plugin: &str, stage: &str, mends: &[Mend]) {
         for mend in mends {
             self.metrics.mended(plugin, mend.rule);
             self.note(
@@ -225,7 +207,7 @@ impl Shared {
     }
 
     /// The server stored something else at these pointers: nothing is wrong with the play, but a user will ask.
-    fn note_lost(&self, run: &Run, candidate: &Candidate, stage: &str, pointers: &[String]) {
+    fn note_lost(&self, run: &Run, plugin: &str, stage: &str, pointers: &[String]) {
         if pointers.is_empty() {
             return;
         }
@@ -233,7 +215,6 @@ impl Shared {
             "without effect at {}: the API server stored something else there; look for what the schema does not have, and for admission policies",
             pointers.join(", ")
         );
-        let plugin = self.plugin_name(candidate.plugin);
         self.note(
             run,
             plugin,

@@ -9,8 +9,10 @@ use stagewright_core::object::{Key, Kind, Snapshot};
 use stagewright_core::order::{Mend, Order};
 use stagewright_core::schedule::{Failure, Outcome};
 
+use super::Shared;
 use super::decide::Play;
-use super::{Shared, kinds::Followed};
+use super::kinds::Followed;
+use super::lineup::Lineup;
 use crate::commit::{CommitError, Committed};
 use crate::discovery::Target;
 
@@ -42,6 +44,7 @@ impl Shared {
     pub(super) async fn play(self: Arc<Self>, play: Play) {
         let Play {
             run,
+            lineup,
             candidate,
             stage,
             effects,
@@ -49,13 +52,17 @@ impl Shared {
             permit,
         } = play;
         let mut newest = subject;
-        let outcome = match self.carry_out(&candidate, &effects, &mut newest).await {
+        let plugin = lineup.plugin_name(candidate.plugin);
+        let carried = self
+            .carry_out(&lineup, &candidate, &effects, &mut newest)
+            .await;
+        let outcome = match carried {
             Ok(progress) => {
-                self.note_mends(&run, &candidate, &stage.stage, &progress.mended);
+                self.note_mends(&run, plugin, &stage.stage, &progress.mended);
                 if !self.options.dry_run {
                     self.announce(&newest, &effects, progress.stored || progress.deleted);
                 }
-                self.note_lost(&run, &candidate, &stage.stage, &progress.lost);
+                self.note_lost(&run, plugin, &stage.stage, &progress.lost);
                 match (progress.stored && !progress.deleted, progress.remade) {
                     (true, false) => Outcome::Stored(stage),
                     (true, true) => Outcome::Remade(stage, newest.version()),
@@ -64,7 +71,7 @@ impl Shared {
             }
             Err(Stop::Unclaimed) => Outcome::Unclaimed,
             Err(Stop::Commit(error)) => {
-                self.commit_failed(&run, &candidate, &stage.stage, &newest, &error)
+                self.commit_failed(&run, plugin, &stage.stage, &newest, &error)
             }
             Err(Stop::Violation(violation)) => {
                 let message = violation.to_string();
@@ -74,12 +81,7 @@ impl Shared {
                     message,
                     count: 0,
                 };
-                self.refused(
-                    &run,
-                    self.plugin_name(candidate.plugin),
-                    violation.category(),
-                    failure,
-                )
+                self.refused(&run, plugin, violation.category(), failure)
             }
             Err(Stop::Unserved(kind)) => {
                 let message = format!("the API server does not serve {kind}");
@@ -89,12 +91,7 @@ impl Shared {
                     message,
                     count: 0,
                 };
-                self.refused(
-                    &run,
-                    self.plugin_name(candidate.plugin),
-                    "KindNotServed",
-                    failure,
-                )
+                self.refused(&run, plugin, "KindNotServed", failure)
             }
         };
         drop(permit);
@@ -103,13 +100,14 @@ impl Shared {
 
     async fn carry_out(
         &self,
+        lineup: &Lineup,
         candidate: &stagewright_core::schedule::Candidate,
         effects: &[Effect],
         subject: &mut Snapshot,
     ) -> Result<Progress, Stop> {
         let kind = subject.key().kind.clone();
-        let (followed, target) = self.served(&kind)?;
-        let (plugin, declared) = self.subject(candidate).ok_or(Stop::Unclaimed)?;
+        let (followed, target) = served(lineup, &kind)?;
+        let (plugin, declared) = lineup.subject(candidate).ok_or(Stop::Unclaimed)?;
         let mut rules = Rules {
             plugin: plugin.name(),
             order: &followed.order,
@@ -147,12 +145,12 @@ impl Shared {
                     guard::admit(&claim, subject, effect, &rules).map_err(Stop::Violation)?
                 }
                 Effect::Apply(apply) => {
-                    self.apply_other(subject, apply, &rules, &mut progress)
+                    self.apply_other(lineup, subject, apply, &rules, &mut progress)
                         .await?;
                     continue;
                 }
                 Effect::Remove(reference) => {
-                    self.remove_other(subject, reference, &rules, &mut progress)
+                    self.remove_other(lineup, subject, reference, &rules, &mut progress)
                         .await?;
                     continue;
                 }
@@ -198,19 +196,20 @@ impl Shared {
 
     async fn apply_other(
         &self,
+        lineup: &Lineup,
         subject: &Snapshot,
         apply: &ApplyEffect,
         rules: &Rules<'_>,
         progress: &mut Progress,
     ) -> Result<(), Stop> {
-        let (key, target) = self.other(subject, &apply_reference(apply))?;
+        let (key, target) = other(lineup, subject, &apply_reference(apply))?;
         let existing = self
             .committer
             .read(&target, &key)
             .await
             .map_err(Stop::Commit)?;
         self.claim_other(existing.as_ref())?;
-        let order = self.order(&key.kind);
+        let order = order(lineup, &key.kind);
         let claim = self
             .brain
             .lock()
@@ -232,12 +231,13 @@ impl Shared {
 
     async fn remove_other(
         &self,
+        lineup: &Lineup,
         subject: &Snapshot,
         reference: &Reference,
         rules: &Rules<'_>,
         progress: &mut Progress,
     ) -> Result<(), Stop> {
-        let (key, target) = self.other(subject, reference)?;
+        let (key, target) = other(lineup, subject, reference)?;
         let Some(existing) = self
             .committer
             .read(&target, &key)
@@ -287,41 +287,11 @@ impl Shared {
         Ok(())
     }
 
-    /// Another object's place, and where the server serves its kind.
-    fn other(&self, subject: &Snapshot, reference: &Reference) -> Result<(Key, Arc<Target>), Stop> {
-        let kind = Kind::new(&reference.api_version, &reference.kind);
-        let (_, target) = self.served(&kind)?;
-        let namespace = match (&reference.namespace, target.namespaced) {
-            (_, false) => None,
-            (Some(namespace), true) => Some(namespace.as_str()),
-            (None, true) => subject.key().namespace.as_deref(),
-        };
-        Ok((Key::new(&kind, namespace, &reference.name), target))
-    }
-
-    fn served(&self, kind: &Kind) -> Result<(&Followed, Arc<Target>), Stop> {
-        let followed = self
-            .kinds
-            .get(kind)
-            .ok_or_else(|| Stop::Unserved(kind.clone()))?;
-        let target = followed
-            .target
-            .get()
-            .ok_or_else(|| Stop::Unserved(kind.clone()))?;
-        Ok((followed, Arc::clone(target)))
-    }
-
-    fn order(&self, kind: &Kind) -> Order {
-        self.kinds
-            .get(kind)
-            .map_or(Order::Any, |followed| followed.order.clone())
-    }
-
     /// What a refusal by the server, a conflict or a broken connection means for the object.
     fn commit_failed(
         &self,
         run: &stagewright_core::schedule::Run,
-        candidate: &stagewright_core::schedule::Candidate,
+        plugin: &str,
         stage: &str,
         newest: &Snapshot,
         error: &CommitError,
@@ -352,12 +322,7 @@ impl Shared {
                     message: message.clone(),
                     count: 0,
                 };
-                self.refused(
-                    run,
-                    self.plugin_name(candidate.plugin),
-                    error.category(),
-                    failure,
-                )
+                self.refused(run, plugin, error.category(), failure)
             }
         }
     }
@@ -378,6 +343,41 @@ impl Shared {
             }
         }
     }
+}
+
+/// Another object's place, and where the server serves its kind.
+fn other(
+    lineup: &Lineup,
+    subject: &Snapshot,
+    reference: &Reference,
+) -> Result<(Key, Arc<Target>), Stop> {
+    let kind = Kind::new(&reference.api_version, &reference.kind);
+    let (_, target) = served(lineup, &kind)?;
+    let namespace = match (&reference.namespace, target.namespaced) {
+        (_, false) => None,
+        (Some(namespace), true) => Some(namespace.as_str()),
+        (None, true) => subject.key().namespace.as_deref(),
+    };
+    Ok((Key::new(&kind, namespace, &reference.name), target))
+}
+
+fn served<'a>(lineup: &'a Lineup, kind: &Kind) -> Result<(&'a Followed, Arc<Target>), Stop> {
+    let followed = lineup
+        .kinds
+        .get(kind)
+        .ok_or_else(|| Stop::Unserved(kind.clone()))?;
+    let target = followed
+        .target
+        .get()
+        .ok_or_else(|| Stop::Unserved(kind.clone()))?;
+    Ok((followed, Arc::clone(target)))
+}
+
+fn order(lineup: &Lineup, kind: &Kind) -> Order {
+    lineup
+        .kinds
+        .get(kind)
+        .map_or(Order::Any, |followed| followed.order.clone())
 }
 
 fn apply_reference(apply: &ApplyEffect) -> Reference {

@@ -1,38 +1,33 @@
 //! Bringing the controller up, in the order that safety asks for, and down.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, RwLock};
 use stagewright_core::addresses::Addresses;
-use stagewright_core::backoff::Backoff;
 use stagewright_core::claims::Claims;
 use stagewright_core::object::{Kind, Snapshot};
 use stagewright_core::relation::Relations;
 use stagewright_core::schedule::Schedule;
-use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{Notify, Semaphore, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::intake::Listing;
-use super::kinds::{Kinds, OrderConflict};
+use super::follow::Feed;
+use super::kinds::OrderConflict;
+use super::lineup::Lineup;
 use super::pods::Pods;
-use super::{Brain, LINES, Options, Shared, Sleepers, decide, is_lease};
+use super::stages::Origin;
+use super::watches::Watches;
+use super::{Brain, LINES, Options, Shared, Sleepers, decide};
 use crate::clock::Clock;
 use crate::commit::Committer;
-use crate::discovery::{self, Target};
+use crate::loading::Live;
 use crate::observe::{Events, Metrics, Notes};
+use crate::orders::Orders;
 use crate::plugin::Plugin;
-use crate::watch::{self as watching, Event, Filter};
-
-/// Events of one watch that wait to be taken in; the watch waits when they are many.
-const EVENTS: usize = 256;
-/// Between two looks for a kind that the server does not serve yet.
-const UNSERVED: Backoff = Backoff {
-    base: Duration::from_secs(1),
-    cap: Duration::from_secs(15),
-};
 
 /// What the controller is put together from.
 pub struct Parts {
@@ -42,6 +37,10 @@ pub struct Parts {
     pub clock: Clock,
     /// By priority.
     pub plugins: Vec<Arc<Plugin>>,
+    /// KWOK's stages as the API server has them, for one more plugin among those.
+    pub live: Option<Live>,
+    /// The administrator's orders of files; none: they are not looked for in the API server either.
+    pub orders: Option<Orders>,
     /// Which nodes are ours.
     pub claims: Claims,
     /// The pods' addresses.
@@ -72,7 +71,9 @@ impl Drop for End<'_> {
 #[derive(Clone)]
 pub struct Controller {
     pub(super) shared: Arc<Shared>,
-    client: kube::Client,
+    pub(super) client: kube::Client,
+    /// What the lineups are made from.
+    origin: Arc<Origin>,
     /// For the admin port's questions, which come from threads of their own.
     pub(super) runtime: tokio::runtime::Handle,
 }
@@ -81,15 +82,11 @@ impl Controller {
     /// Puts the parts together, on the runtime it is called on. Nothing is read or written before [`Controller::run`].
     #[must_use]
     pub fn new(parts: Parts) -> (Self, Vec<OrderConflict>) {
-        let descriptions: Vec<_> = parts
+        // The stages' plugin declares no relations, so those of the others are all that there will be.
+        let subjects: Vec<_> = parts
             .plugins
             .iter()
             .map(|plugin| plugin.description())
-            .collect();
-        let (mut kinds, conflicts) = Kinds::of(&descriptions);
-        kinds.entry(&Kind::new("v1", "Node"));
-        let subjects: Vec<_> = descriptions
-            .iter()
             .flat_map(|description| {
                 description
                     .subjects
@@ -97,6 +94,15 @@ impl Controller {
                     .map(|subject| (description.name.clone(), subject.clone()))
             })
             .collect();
+        let plugins = parts.plugins;
+        let places = match &parts.live {
+            // Nobody is asked before the first stages are known.
+            Some(_) => Vec::new(),
+            None => plugins.iter().cloned().map(Some).collect(),
+        };
+        let orders = parts.orders.clone().unwrap_or_default();
+        let (lineup, conflicts) = Lineup::new(places, &orders);
+        lineup.tell_unordered(None);
         let relations = Relations::new(&subjects);
         let (claims, addresses) = (parts.claims, parts.addresses);
         let shared = Shared {
@@ -112,8 +118,7 @@ impl Controller {
             rung: Notify::new(),
             stopping: AtomicBool::new(false),
             over: CancellationToken::new(),
-            kinds,
-            plugins: parts.plugins,
+            lineup: RwLock::new(Arc::new(lineup)),
             clock: parts.clock,
             committer: parts.committer,
             metrics: parts.metrics,
@@ -131,6 +136,11 @@ impl Controller {
                 shared: Arc::new(shared),
                 client: parts.client,
                 runtime,
+                origin: Arc::new(Origin {
+                    live: parts.live,
+                    others: plugins,
+                    orders: parts.orders,
+                }),
             },
             conflicts,
         )
@@ -170,16 +180,35 @@ impl Controller {
         let _end = End(&self.shared);
         let asking = decide::work_async(Arc::clone(&self.shared), self.runtime.clone());
         self.shared.tasks.spawn(self.shared.mortal(asking));
-        let watches = TaskTracker::new();
+        let mut watches = Watches::new(self, &stop);
+        let mut feed = Feed::start(self, &self.origin, &stop).await;
+        let listed = async {
+            // Who decides is known before there is anything to decide on.
+            if let Some(feed) = &mut feed
+                && let Some(first) = feed.next().await
+            {
+                self.shared.set_in(first);
+            }
+            self.follow_all(&mut watches).await;
+        };
         tokio::select! {
             biased;
             () = stop.cancelled() => {}
-            () = self.follow_all(&watches, &stop) => { let _ = synced.send(()); }
+            () = listed => { let _ = synced.send(()); }
         }
-        let ticker = self.tick(&stop);
-        tokio::join!(stop.cancelled(), ticker);
-        watches.close();
-        watches.wait().await;
+        let changes = async {
+            while let Some(feed) = &mut feed
+                && let Some(next) = feed.next().await
+            {
+                let unseen = self.shared.set_in(next);
+                drop(watches.align(&unseen));
+            }
+        };
+        tokio::join!(stop.cancelled(), self.tick(&stop), changes);
+        watches.end().await;
+        if let Some(feed) = feed {
+            feed.end().await;
+        }
         self.shared.stop();
         self.shared.tasks.close();
         if tokio::time::timeout(grace, self.shared.tasks.wait())
@@ -209,143 +238,13 @@ impl Controller {
     }
 
     /// Leases before nodes, so that no node of a living kubelet is taken; nodes before the rest, so that a pod's node is known.
-    async fn follow_all(&self, watches: &TaskTracker, stop: &CancellationToken) {
+    async fn follow_all(&self, watches: &mut Watches) {
         let lease = Kind::new("coordination.k8s.io/v1", "Lease");
         let node = Kind::new("v1", "Node");
-        for first in [&lease, &node] {
-            let _ = self.follow(first.clone(), watches, stop).await;
+        for first in [lease, node] {
+            watches.follow(&first).await;
         }
-        let others = self
-            .shared
-            .kinds
-            .iter()
-            .filter(|followed| followed.kind != node && followed.kind != lease);
-        let mut listed = Vec::new();
-        for followed in others {
-            let watched = followed.related || !followed.followers.is_empty();
-            if watched {
-                listed.push(self.follow(followed.kind.clone(), watches, stop));
-            } else {
-                let find = self.clone().find(followed.kind.clone(), stop.clone());
-                watches.spawn(self.shared.mortal(find));
-            }
-        }
-        futures::future::join_all(listed).await;
-    }
-
-    /// Starts to follow a kind. What is answered ends when the kind has been listed once, or is found not to be served yet.
-    fn follow(
-        &self,
-        kind: Kind,
-        watches: &TaskTracker,
-        stop: &CancellationToken,
-    ) -> impl Future<Output = ()> + use<> {
-        let (listed, waiting) = oneshot::channel();
-        let (controller, stop) = (self.clone(), stop.clone());
-        watches.spawn(
-            self.shared
-                .mortal(async move { controller.watch(kind, listed, stop).await }),
-        );
-        async move {
-            let _ = waiting.await;
-        }
-    }
-
-    async fn watch(self, kind: Kind, listed: oneshot::Sender<()>, stop: CancellationToken) {
-        let mut listed = Some(listed);
-        let Some(target) = self
-            .clone()
-            .find_or(kind.clone(), &stop, || drop(listed.take()))
-            .await
-        else {
-            return;
-        };
-        let (sender, mut events) = mpsc::channel(EVENTS);
-        let watch = watching::watch(
-            self.client.clone(),
-            self.shared.clock.clone(),
-            target,
-            self.filter(&kind),
-            sender,
-            stop,
-        );
-        let intake = async {
-            let mut listing = Listing::default();
-            while let Some((kind, event)) = events.recv().await {
-                let ended = matches!(event, Event::ListEnded);
-                self.shared.event(&kind, &mut listing, event);
-                if ended && let Some(listed) = listed.take() {
-                    let _ = listed.send(());
-                }
-            }
-        };
-        tokio::join!(watch, intake);
-    }
-
-    /// Finds where a kind is served, however long it takes.
-    async fn find(self, kind: Kind, stop: CancellationToken) {
-        self.find_or(kind, &stop, || ()).await;
-    }
-
-    async fn find_or(
-        self,
-        kind: Kind,
-        stop: &CancellationToken,
-        unserved: impl FnOnce(),
-    ) -> Option<Arc<Target>> {
-        let (mut attempt, mut unserved) = (0, Some(unserved));
-        loop {
-            // A server that does not answer must not hold up the end.
-            let discovered = tokio::select! {
-                biased;
-                () = stop.cancelled() => return None,
-                discovered = discovery::discover(&self.client, &kind) => discovered,
-            };
-            match discovered {
-                Ok(Some(target)) => {
-                    let target = Arc::new(target);
-                    if let Some(followed) = self.shared.kinds.get(&kind) {
-                        let _ = followed.target.set(Arc::clone(&target));
-                    }
-                    return Some(target);
-                }
-                Ok(None) => {
-                    if let Some(unserved) = unserved.take() {
-                        tracing::warn!(%kind, "the API server does not serve this kind yet; it is looked for again");
-                        unserved();
-                    }
-                }
-                Err(error) if attempt == 0 => {
-                    tracing::warn!(%kind, %error, "discovery failed, to be tried again")
-                }
-                Err(error) => tracing::debug!(%kind, %error, "discovery failed again"),
-            }
-            let pause = UNSERVED.delay(attempt, attempt.wrapping_mul(0x9E37_79B9));
-            attempt = attempt.saturating_add(1);
-            tokio::select! {
-                biased;
-                () = stop.cancelled() => return None,
-                () = tokio::time::sleep(pause) => {}
-            }
-        }
-    }
-
-    /// Pods without a node are the scheduler's, unless a relation looks at them; of leases, the nodes' alone matter.
-    fn filter(&self, kind: &Kind) -> Filter {
-        let followed = self.shared.kinds.get(kind);
-        let related = followed.is_some_and(|followed| followed.related);
-        let asked = followed.is_some_and(|followed| !followed.followers.is_empty());
-        let fields = match () {
-            () if kind.is_core("Pod") && !related => Some("spec.nodeName!="),
-            () if is_lease(kind) && !related && !asked => {
-                Some("metadata.namespace=kube-node-lease")
-            }
-            () => None,
-        };
-        Filter {
-            labels: None,
-            fields: fields.map(str::to_owned),
-        }
+        watches.align(&BTreeSet::new()).await;
     }
 
     /// Leases run out without an event.

@@ -3,12 +3,14 @@
 //! One task on the runtime takes turns in passing, where the events arrive: most decisions take microseconds, and a thread woken for
 //! one costs more than that. The threads help as soon as there is more than one turn to take, and take over where plugins are slow.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use stagewright_core::schedule::Run;
 use stagewright_core::time::Time;
 
+use super::lineup::Lineup;
 use super::{Brain, Shared};
 
 /// A turn that takes longer keeps the task from turns for [`REST`] times as long, so that I/O has its thread for the rest of the time.
@@ -45,8 +47,8 @@ pub(super) struct Passing<'a>(&'a Shared);
 
 /// What there is to do now.
 enum Turn {
-    /// A turn is due.
-    Run(Box<Run>),
+    /// A turn is due, for the plugins that its candidates are of.
+    Run(Box<Run>, Arc<Lineup>),
     /// Nothing, until then at most or until the bell rings.
     Wait(Option<Time>),
     /// The controller stops.
@@ -88,13 +90,13 @@ impl<'a> Passing<'a> {
     }
 
     /// The next turn; waits for it. None when the controller stops.
-    pub(super) async fn next_run(&self) -> Option<Run> {
+    pub(super) async fn next_run(&self) -> Option<(Run, Arc<Lineup>)> {
         loop {
             let due = {
                 let mut brain = self.0.brain.lock();
                 brain.sleepers.task = State::Busy;
                 match self.0.turn(&mut brain) {
-                    Turn::Run(run) => return Some(*run),
+                    Turn::Run(run, lineup) => return Some((*run, lineup)),
                     Turn::Stop => return None,
                     Turn::Wait(due) => {
                         brain.sleepers.task = State::Asleep(due.unwrap_or(NEVER));
@@ -137,11 +139,11 @@ impl Drop for Passing<'_> {
 
 impl Shared {
     /// The next turn; waits for it on this thread. None when the controller stops.
-    pub(super) fn next_run(&self) -> Option<Run> {
+    pub(super) fn next_run(&self) -> Option<(Run, Arc<Lineup>)> {
         let mut brain = self.brain.lock();
         loop {
             match self.turn(&mut brain) {
-                Turn::Run(run) => return Some(*run),
+                Turn::Run(run, lineup) => return Some((*run, lineup)),
                 // What the task on the runtime wakes for by itself is no reason to wake too.
                 Turn::Wait(Some(due)) if brain.sleepers.task == State::Away => {
                     brain.sleepers.until.push(due);
@@ -168,7 +170,7 @@ impl Shared {
             self.metrics.lag(now.since(run.due));
             // Whoever was rung for this turn may not have been rung for the next.
             self.ring(brain);
-            return Turn::Run(Box::new(run));
+            return Turn::Run(Box::new(run), self.lineup());
         }
         Turn::Wait(brain.schedule.next_due())
     }

@@ -12,7 +12,7 @@ use crate::args::{
     Cli, Command, Dialect, EXIT_USAGE, LogArgs, LogFormat, RunConfig, Surroundings, UpConfig,
     UsageError,
 };
-use crate::{args, logging, run, up};
+use crate::{args, logging, orders, run, up};
 
 /// The program, from its arguments to its exit code: 0, 1 (it failed) or 64 (it was called wrongly; 1 too if it is called as `kwok`).
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -63,6 +63,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
             print(&text)
         }
         Command::Stage(args) => stage::run(args),
+        Command::Crd => print(&orders::definition_text()),
         Command::Version => print(&format!("stagewright v{}\n", env!("CARGO_PKG_VERSION"))),
     }
 }

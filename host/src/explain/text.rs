@@ -19,7 +19,20 @@ impl fmt::Display for Explanation {
             "Version",
             format!("{} (uid {})", self.resource_version, self.uid),
         );
-        rows.add("Order", format!("{}: {}", self.order, self.rank));
+        rows.add(
+            "Order",
+            match self.order.as_str() {
+                "none" => format!("no order for {}: the rules for all objects hold", self.kind),
+                order => format!("{order}: {}", self.rank),
+            },
+        );
+        if self.generation > 0 {
+            let text = format!(
+                "{} stages of the API server, set in {} times",
+                self.stages, self.generation
+            );
+            rows.add("Stages", text);
+        }
         rows.add("Claim", self.claim.to_string());
         for (index, plugin) in self.plugins.iter().enumerate() {
             rows.add(
@@ -192,6 +205,8 @@ mod tests {
             resource_version: "7".into(),
             now,
             order: "pod".into(),
+            generation: 2,
+            stages: 3,
             rank: "phase=Pending".into(),
             state: "Waiting".into(),
             claim: ClaimAnswer {
@@ -244,6 +259,7 @@ mod tests {
 Object:    v1/Pod default/web
 Version:   7 (uid u-1)
 Order:     pod: phase=Pending
+Stages:    3 stages of the API server, set in 2 times
 Claim:     ours
 Plugins:   gang 1.0: Pass
            pod 0.1.0: stage ready, in 1m3s at 2026-11-24T01:56:23Z; in this stay since 2026-11-24T01:55:15Z

@@ -12,12 +12,16 @@ pub use documents::{Document, Place, Problem, documents, parse};
 pub(crate) use files::expanded;
 pub use files::{SourceError, Text, folder, read};
 pub use options::Options;
-pub use stages::{PLUGIN, Stages};
+pub use stages::{PLUGIN, Stages, kind_of};
+
+use crate::orders::{self, Orders, PhaseOrder};
 
 /// The group of stages and of what serves a kubelet's port.
 const GROUP: &str = "kwok.x-k8s.io";
 /// As large as a stage may be, in bytes of its text: about what an API server takes.
 const LARGEST: usize = 1 << 20;
+/// The kind that decides.
+pub const STAGE: &str = "Stage";
 /// The group of configurations.
 const CONFIG_GROUP: &str = "config.kwok.x-k8s.io";
 
@@ -26,6 +30,8 @@ const CONFIG_GROUP: &str = "config.kwok.x-k8s.io";
 pub struct Config {
     /// The stages.
     pub stages: Stages,
+    /// The administrator's orders of phases, which stand beside stages.
+    pub orders: Orders,
     /// The options of all `KwokConfiguration`s; the last one to name an option counts.
     pub options: Options,
     /// How many documents of which other kinds there are.
@@ -55,16 +61,30 @@ impl Config {
         Ok(config)
     }
 
+    /// Whether stages are to be read from the API server.
+    #[must_use]
+    pub fn has_live_stages(&self) -> bool {
+        let kinds = self.options.enable_crds.iter().flatten();
+        kinds.into_iter().any(|kind| kind == STAGE)
+    }
+
     fn take(&mut self, document: Document) {
         match document.group_kind() {
-            (GROUP, "Stage") if document.text.len() > LARGEST => {
+            (GROUP, STAGE) if document.text.len() > LARGEST => {
                 let message = format!(
                     "{} bytes; a stage has at most {LARGEST}: split it",
                     document.text.len()
                 );
                 self.problems.push(document.problem("", message));
             }
-            (GROUP, "Stage") => self.remarks.extend(self.stages.add(document)),
+            (GROUP, STAGE) => self.remarks.extend(self.stages.add(document)),
+            (orders::GROUP, orders::KIND) => {
+                let added =
+                    PhaseOrder::read(&document.value).and_then(|order| self.orders.add(order));
+                if let Err(problem) = added {
+                    self.problems.push(document.problem("", problem));
+                }
+            }
             (CONFIG_GROUP, "KwokConfiguration") => match Options::read(&document.value) {
                 Ok(options) => self.options.update(options),
                 Err(message) => self.problems.push(document.problem("/options", message)),

@@ -18,7 +18,7 @@ pub struct Stages(Vec<Document>);
 impl Stages {
     /// Adds one. Two of one name for one kind both count, as they do for KWOK; they are remarked on, since nobody can tell them apart.
     pub fn add(&mut self, stage: Document) -> Option<Problem> {
-        let identity = |stage: &Document| (stage.name().map(str::to_owned), kind(stage));
+        let identity = |stage: &Document| (stage.name().map(str::to_owned), kind_of(stage));
         let twin = self
             .0
             .iter()
@@ -55,7 +55,7 @@ impl Stages {
     /// another life for them because of a slip.
     #[must_use]
     pub fn kinds(&self) -> BTreeSet<Kind> {
-        self.0.iter().filter_map(kind).collect()
+        self.0.iter().filter_map(kind_of).collect()
     }
 
     /// The plugin's settings.
@@ -96,7 +96,8 @@ impl Stages {
 }
 
 /// The kind that a stage is for. KWOK's `apiGroup` is a version with its group; none is core's.
-fn kind(stage: &Document) -> Option<Kind> {
+#[must_use]
+pub fn kind_of(stage: &Document) -> Option<Kind> {
     let text = |key: &str| {
         let target = stage.value.pointer("/spec/resourceRef")?;
         target.get(key)?.as_str().filter(|text| !text.is_empty())

@@ -35,6 +35,8 @@ pub struct Metrics {
     leases: Gauge,
     events_sent: Counter,
     events_dropped: Counter,
+    generation: Gauge,
+    stages: Family<ByState, Gauge>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -78,6 +80,11 @@ struct ByKindAndReason {
     reason: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByState {
+    state: &'static str,
+}
+
 impl Metrics {
     /// Metrics that are in the registry, which should have the prefix `stagewright`. The process's own go into it without
     /// a prefix only if `registry` has none, so they are registered by [`Metrics::register_process`].
@@ -103,6 +110,8 @@ impl Metrics {
             leases,
             events_sent,
             events_dropped,
+            generation,
+            stages,
         } = &metrics;
         r.register(
             "build",
@@ -173,7 +182,28 @@ impl Metrics {
             "Events dropped for being too many",
             events_dropped.clone(),
         );
+        r.register(
+            "lineup_generation",
+            "How often other stages were set in",
+            generation.clone(),
+        );
+        r.register(
+            "stages",
+            "Stages of the API server, loaded or refused",
+            stages.clone(),
+        );
         metrics
+    }
+
+    /// Other stages were set in.
+    pub fn lineup(&self, generation: u64, loaded: usize, refused: usize) {
+        self.generation
+            .set(i64::try_from(generation).unwrap_or(i64::MAX));
+        for (state, count) in [("loaded", loaded), ("refused", refused)] {
+            self.stages
+                .get_or_create(&ByState { state })
+                .set(gauge(count));
+        }
     }
 
     /// Puts the process's own metrics into a registry without a prefix.
@@ -203,6 +233,8 @@ impl Metrics {
             leases: Gauge::default(),
             events_sent: Counter::default(),
             events_dropped: Counter::default(),
+            generation: Gauge::default(),
+            stages: Family::default(),
         }
     }
 

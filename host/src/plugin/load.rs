@@ -36,6 +36,16 @@ pub struct Plugin {
     report: LoadReport,
 }
 
+/// Code before it is configured.
+struct Code {
+    /// Where it comes from, for messages.
+    plugin: String,
+    pre: StagePluginPre<State>,
+    digest: String,
+    component: usize,
+    prepare: Duration,
+}
+
 /// Whether answers come from instances made for each, or from one that is used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Isolation {
@@ -92,6 +102,39 @@ impl Plugin {
         let pre = engine.prepare(&plugin, &held, &digest)?;
         let prepare = started.elapsed();
         drop(held);
+        let code = Code {
+            plugin,
+            pre,
+            digest,
+            component,
+            prepare,
+        };
+        Self::configured(engine, code, settings)
+    }
+
+    /// The same code with other settings. Nothing is compiled again.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the settings, or with the description that they lead to.
+    pub fn with_settings(&self, settings: &Value) -> Result<Self, LoadError> {
+        let code = Code {
+            plugin: format!("plugin {}", self.identity.name),
+            pre: self.pre.clone(),
+            digest: self.digest.clone(),
+            component: self.report.component,
+            prepare: Duration::ZERO,
+        };
+        Self::configured(&self.engine, code, settings)
+    }
+
+    fn configured(engine: &Engine, code: Code, settings: &Value) -> Result<Self, LoadError> {
+        let Code {
+            plugin,
+            pre,
+            digest,
+            component,
+            prepare,
+        } = code;
         let settings = match settings {
             Value::Null => "{}".to_owned(),
             settings => settings.to_string(),

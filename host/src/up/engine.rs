@@ -29,6 +29,7 @@ use crate::args::EngineConfig;
 use crate::client;
 use crate::host::{Host, HostParts};
 use crate::lease;
+use crate::loading::Loaded;
 use crate::run;
 
 /// The only failure of a host.
@@ -111,10 +112,13 @@ impl Engine {
         let synced = readiness.latch("caches");
         let listener = bind(config.server_address, config.server_address_given).await?;
         let address = listener.local_addr()?;
+        let Loaded { plugins, live } = run::load(&config.plugins).await?;
         let host = Host::new(HostParts {
             client: client::in_process(served.api.clone(), &served.clock, &requests),
             clock: served.clock.clone(),
-            plugins: run::load(&config.plugins).await?,
+            plugins,
+            live,
+            orders: Some(config.plugins.kwok.orders.clone()),
             metrics,
             identity: lease::identity(),
             config: config.host.clone(),

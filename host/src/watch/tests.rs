@@ -19,6 +19,7 @@ fn target() -> Target {
         plural: "pods".into(),
     };
     Target {
+        has_status: true,
         surface: Surface::custom(true, false),
         kind,
         resource,

@@ -172,6 +172,18 @@ pub async fn shipped_stages(version: Version, folders: &[&str]) -> Result<String
     stage_file(&module, folders)
 }
 
+/// KWOK's own definition of the kind of stages.
+///
+/// # Errors
+/// If the module cannot be fetched, or has none.
+pub async fn stage_definition(version: Version) -> Result<serde_json::Value> {
+    let which = version.program();
+    let module = tokio::task::spawn_blocking(move || source(which, "sigs.k8s.io/kwok")).await??;
+    let file = module.join("kustomize/crd/bases/kwok.x-k8s.io_stages.yaml");
+    let text = fs::read_to_string(&file).with_context(|| format!("read {}", file.display()))?;
+    Ok(serde_saphyr::from_str(&text)?)
+}
+
 /// The stages of the folders as one file of several documents. Their names are made different, for two folders may each have a
 /// stage of one name: beside each other is what they are wanted for.
 fn stage_file(module: &Path, folders: &[&str]) -> Result<String> {

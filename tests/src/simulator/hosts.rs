@@ -160,6 +160,8 @@ impl Keeper {
             client: in_process(wire, &clock, &Requests::default()),
             clock,
             plugins,
+            live: None,
+            orders: None,
             metrics: Arc::new(Metrics::register(&mut Registry::default())),
             identity: format!("stagewright-{}-{number}", self.plan.name),
             config: self.config()?,

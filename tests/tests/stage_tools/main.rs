@@ -7,6 +7,7 @@
 )]
 
 mod config;
+mod order;
 
 use std::path::Path;
 use std::process::Command;

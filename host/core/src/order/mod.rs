@@ -132,6 +132,15 @@ impl Order {
         mends
     }
 
+    /// The phases that the order knows.
+    #[must_use]
+    pub fn phases(&self) -> Vec<&str> {
+        match self {
+            Self::Declared(declared) => declared.phases.keys().map(String::as_str).collect(),
+            _ => self.model().graph.iter().map(|(name, _)| *name).collect(),
+        }
+    }
+
     /// For `explain`: `pod`, `declared`, `none`, ….
     #[must_use]
     pub fn name(&self) -> &'static str {

@@ -3,41 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
 use serde_json::Value;
 
+use super::candidate::{Anew, Candidate, Played};
 use super::{Failure, Outcome, REFUSED, REPEATED, Sight, Standing, TRANSIENT, Task, WATCH_GRACE};
 use crate::object::{Key, ResourceVersion, Snapshot, Uid};
 use crate::order::Rank;
 use crate::time::Time;
-
-/// A plugin's subject that matches an object, with all the plugin may see of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Candidate {
-    /// The plugin, by its place in the order of priority.
-    pub plugin: usize,
-    /// The subject in the plugin's description.
-    pub subject: usize,
-    /// The object cut to the subject's reads, as JSON text.
-    pub reads: Box<str>,
-    /// When the present stay began.
-    pub since: Time,
-    /// When a declared read changed last, as far as was seen; [`Candidate::since`] after a restart.
-    pub changed: Time,
-}
-
-/// A stage of one stay.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Played {
-    /// The plugin, by its place in the order of priority.
-    #[serde(skip)]
-    pub plugin: usize,
-    /// The stage.
-    pub stage: String,
-    /// The beginning of the stay it belongs to.
-    pub since: Time,
-}
 
 /// A whole object, kept while work on it is pending.
 #[derive(Debug)]
@@ -71,7 +43,7 @@ impl Body {
 
 /// Where an object stands between two runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum State {
+pub(super) enum State {
     Undecided,
     Unclaimed,
     Passed,
@@ -92,6 +64,10 @@ pub(super) struct Entry {
     pub(super) body: Option<Body>,
     /// What is known changed since the last decision.
     pub(super) dirty: bool,
+    /// Something else than the object did: a related one, the claim, the plugins.
+    pub(super) woken: bool,
+    /// The plugins changed and nobody has cut the object for them yet: there is nobody to ask.
+    pub(super) blind: bool,
     /// The last play had no effect; only a change by somebody else or of something related is a reason to ask again.
     pub(super) inert: bool,
     /// A run found no body and cannot go on without.
@@ -101,18 +77,21 @@ pub(super) struct Entry {
     pub(super) failure: Option<Failure>,
     /// Whether the body is worth keeping while the object is not ours, since it soon may be.
     keep_body: bool,
-    state: State,
+    pub(super) state: State,
+    /// The stage that waits, also while its play is tried again.
+    pub(super) waiting: Option<Played>,
     /// The version that the server said is not its newest.
     outdated: Option<ResourceVersion>,
-    attempts: u32,
+    pub(super) attempts: u32,
     last: Option<(Played, Time)>,
-    repeats: u32,
+    pub(super) repeats: u32,
 }
 
 impl Entry {
     pub(super) fn new(sight: &Sight<'_>, body: Body, now: Time) -> Self {
         let changed = |candidate: &Candidate| Candidate {
             changed: candidate.since,
+            anew: sight.begun.map(Anew::since),
             ..candidate.clone()
         };
         Self {
@@ -124,11 +103,14 @@ impl Entry {
             keep_body: sight.keep_body,
             body: Some(body),
             dirty: true,
+            woken: false,
+            blind: false,
             inert: false,
             needs_body: false,
             remade: None,
             failure: None,
             state: State::Undecided,
+            waiting: None,
             outdated: None,
             attempts: 0,
             last: None,
@@ -146,33 +128,38 @@ impl Entry {
             .min(now)
     }
 
-    /// Takes in a newer version. Answers whether a candidate sees anything new.
+    /// Takes in a newer version, or the same once more as other plugins see it. Answers whether a candidate sees anything new.
     pub(super) fn renew(&mut self, sight: Sight<'_>, rank: Rank, now: Time) -> bool {
         let mut candidates = sight.candidates;
-        let mut changed = candidates.len() != self.candidates.len();
+        let blind = std::mem::take(&mut self.blind);
+        let mut changed = blind || candidates.len() != self.candidates.len();
         for candidate in &mut candidates {
+            // After a change of the plugins their subjects have other places.
             let known = self.candidates.iter().find(|known| {
-                (known.plugin, known.subject) == (candidate.plugin, candidate.subject)
+                known.plugin == candidate.plugin && (blind || known.subject == candidate.subject)
             });
             match known {
-                Some(known) if known.reads == candidate.reads => {
-                    candidate.changed = known.changed.max(candidate.since)
+                Some(known) if blind || known.reads == candidate.reads => {
+                    candidate.changed = known.changed.max(candidate.since);
+                    candidate.anew.clone_from(&known.anew);
                 }
-                known => {
+                Some(_) => {
                     changed = true;
-                    candidate.changed = if known.is_some() {
-                        now.max(candidate.since)
-                    } else {
-                        candidate.since
-                    };
+                    candidate.changed = now.max(candidate.since);
+                }
+                None => {
+                    changed = true;
+                    candidate.changed = candidate.since;
+                    candidate.anew = blind.then(|| Anew::since(now));
                 }
             }
         }
+        let is_newer = sight.snapshot.version() > self.version;
         self.version = sight.snapshot.version();
         self.rank = rank;
         self.keep_body = sight.keep_body;
         self.candidates = candidates.into();
-        let outdated = self.outdated.take().is_some();
+        let outdated = is_newer && self.outdated.take().is_some();
         let inert = std::mem::take(&mut self.inert);
         let asked = changed || outdated || inert;
         self.dirty |= asked;
@@ -206,7 +193,7 @@ impl Entry {
     pub(super) fn settle(&mut self, outcome: Outcome, now: Time) -> Option<Time> {
         if let Outcome::WithoutEffect(_, ours) = &outcome {
             // The watch may be quicker than the response: what it brought so far is our own doing.
-            self.dirty &= self.version > *ours;
+            self.dirty &= self.woken || self.version > *ours;
         }
         let changed_meanwhile = self.dirty;
         let due = match outcome {
@@ -275,6 +262,10 @@ impl Entry {
     }
 
     fn rest(&mut self, state: State) -> Option<Time> {
+        self.waiting = match &state {
+            State::Waiting(stage) => Some(stage.clone()),
+            _ => None,
+        };
         self.state = state;
         self.attempts = 0;
         None

@@ -4,7 +4,9 @@
 //! from which it can be asked again at any time. The whole object is kept only while work on it is pending. The schedule hands
 //! out [`Run`]s, one at a time per object, and takes back what became of them; it never calls anybody.
 
+mod candidate;
 mod entry;
+mod supersede;
 #[cfg(test)]
 mod tests;
 
@@ -14,13 +16,13 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::backoff::Backoff;
-use crate::object::{Key, ResourceVersion, Snapshot, Uid};
+use crate::object::{Key, Kind, ResourceVersion, Snapshot, Uid};
 use crate::order::{Order, Rank};
 use crate::queue::Queue;
 use crate::time::Time;
 
+pub use candidate::{Anew, Candidate, Played};
 use entry::{Body, Entry};
-pub use entry::{Candidate, Played};
 
 /// How long a conflict waits for the watch to bring the newer version before the object is read.
 const WATCH_GRACE: Duration = Duration::from_secs(1);
@@ -53,6 +55,8 @@ pub struct Sight<'a> {
     pub candidates: Vec<Candidate>,
     /// Whether a later run is likely to need the whole object although nothing is pending yet (its claim is being acquired).
     pub keep_body: bool,
+    /// Since when the plugins are asked about the kind, if objects may have been there before and nobody has waited for them.
+    pub begun: Option<Time>,
 }
 
 /// What a sight was in the light of what is known.
@@ -186,6 +190,7 @@ impl Schedule {
         let key = sight.snapshot.key().clone();
         let known = self.entries.get(&key);
         match known {
+            Some(entry) if entry.sees_again(sight.snapshot) => self.renew(&key, sight, now),
             Some(entry) if sight.snapshot.version() <= entry.version => {
                 self.supply(&key, sight.snapshot);
                 Observed::Stale
@@ -209,7 +214,8 @@ impl Schedule {
         let Some(entry) = self.entries.get_mut(key) else {
             return Observed::Stale;
         };
-        let backward = (!entry.rank.reaches(sight.order, &rank))
+        // With other plugins there may be another order, and ranks of two orders say nothing of each other.
+        let backward = (!entry.blind && !entry.rank.reaches(sight.order, &rank))
             .then(|| Box::new((entry.rank.clone(), rank.clone())));
         let reads_changed = entry.renew(sight, rank, now);
         let wanted = entry.wants_body();
@@ -260,8 +266,12 @@ impl Schedule {
     pub fn wake(&mut self, key: &Key, at: Time) {
         if let Some(entry) = self.entries.get_mut(key) {
             entry.dirty = true;
+            entry.woken = true;
             entry.inert = false;
             entry.remade = None;
+            if entry.blind {
+                return;
+            }
             let due = self.queue.due_at(key).map_or(at, |due| due.min(at));
             self.queue.push(key.clone(), due);
         }
@@ -278,6 +288,7 @@ impl Schedule {
             };
             let task = entry.task();
             entry.dirty = false;
+            entry.woken = false;
             let body = if task == Task::Decide {
                 entry.body.take()
             } else {
@@ -319,7 +330,7 @@ impl Schedule {
         let Some(entry) = self.entries.get_mut(key).filter(|entry| entry.uid == *uid) else {
             return;
         };
-        let due = entry.settle(outcome, now);
+        let due = entry.settle(outcome, now).filter(|_| !entry.blind);
         let wants = entry.wants_body() && entry.body.is_none();
         match due {
             Some(due) => {
@@ -327,7 +338,7 @@ impl Schedule {
                 self.queue.push(key.clone(), due);
             }
             // What was queued meanwhile turned out to be our own doing.
-            None if !entry.dirty => self.queue.remove(key),
+            None if !entry.dirty || entry.blind => self.queue.remove(key),
             None => {}
         }
         // A body of an older version would be played and answered 409: only the newest is worth keeping.
@@ -367,7 +378,7 @@ impl Schedule {
 
     /// The keys of one kind, in order; a list that does not name them any more has lost them.
     #[must_use]
-    pub fn keys(&self, kind: &crate::object::Kind) -> Vec<Key> {
+    pub fn keys(&self, kind: &Kind) -> Vec<Key> {
         let mut keys: Vec<Key> = self
             .entries
             .keys()
@@ -380,7 +391,7 @@ impl Schedule {
 
     /// Objects followed, by kind.
     #[must_use]
-    pub fn counts(&self) -> std::collections::BTreeMap<crate::object::Kind, usize> {
+    pub fn counts(&self) -> std::collections::BTreeMap<Kind, usize> {
         let mut counts = std::collections::BTreeMap::new();
         for key in self.entries.keys() {
             match counts.get_mut(&key.kind) {

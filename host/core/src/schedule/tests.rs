@@ -1,5 +1,7 @@
 //! What users rely on: no restarted timers, no hot loops, one run per object, nothing kept that is not needed.
 
+mod supersede;
+
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -35,12 +37,14 @@ fn observe(schedule: &mut Schedule, snapshot: &Snapshot, reads: &str, now: Time)
         reads: reads.into(),
         since: Time(500_000),
         changed: now,
+        anew: None,
     };
     let sight = Sight {
         snapshot,
         order: &Order::Any,
         candidates: vec![candidate],
         keep_body: false,
+        begun: None,
     };
     schedule.observe(sight, now)
 }
@@ -358,6 +362,7 @@ fn a_burst_is_served_oldest_first() {
             reads: "r".into(),
             since: Time(since),
             changed: NOW,
+            anew: None,
         };
         schedule.observe(
             Sight {
@@ -365,6 +370,7 @@ fn a_burst_is_served_oldest_first() {
                 order: &Order::Any,
                 candidates: vec![candidate],
                 keep_body: false,
+                begun: None,
             },
             NOW,
         );

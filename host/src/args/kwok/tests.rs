@@ -190,6 +190,17 @@ fn stages_come_from_one_place() {
         let error = run(line).unwrap_err();
         assert!(error.contains("--config too"), "{line}: {error}");
     }
+    let config = files.folder.path().join("stage.yaml");
+    let line = format!(
+        "stagewright run --manage-all-nodes --enable-crds=Stage --config={}",
+        config.display()
+    );
+    let cli = super::super::parse(line.split_whitespace().map(Into::into)).unwrap();
+    let Command::Run(own) = cli.command else {
+        panic!("no run")
+    };
+    let error = RunConfig::new(*own, &files.around).unwrap_err().to_string();
+    assert!(error.contains("--config too"), "{error}");
     assert!(run("--config=DIR/logs.yaml --enable-crds=Stage").is_ok());
     let error = run("--enable-crds=Pod").unwrap_err();
     assert!(error.contains("\"Pod\" is no kind of KWOK"), "{error}");

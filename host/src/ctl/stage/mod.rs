@@ -5,6 +5,7 @@
 
 mod convert;
 mod lint;
+mod order;
 mod simulate;
 mod test;
 

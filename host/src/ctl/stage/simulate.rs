@@ -24,7 +24,7 @@ pub(super) fn run(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
         settings: read_settings(&args.settings)?,
         kwok: kwok::Config::load(&args.config)?,
     };
-    let plugins = loading::load(&engine()?, &wanted)?;
+    let plugins = loading::load(&engine()?, &wanted)?.plugins;
     let kwok = &wanted.kwok;
     let left_out = plugins
         .iter()

@@ -1,0 +1,78 @@
+//! Who may be asked about an object, and what its due times are counted from.
+
+use serde::Serialize;
+
+use crate::time::Time;
+
+/// A plugin's subject that matches an object, with all the plugin may see of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// The plugin, by its place in the order of priority.
+    pub plugin: usize,
+    /// The subject in the plugin's description.
+    pub subject: usize,
+    /// The object cut to the subject's reads, as JSON text.
+    pub reads: Box<str>,
+    /// When the present stay began.
+    pub since: Time,
+    /// When a declared read changed last, as far as was seen; [`Candidate::since`] after a restart.
+    pub changed: Time,
+    /// The plugins changed after that.
+    pub anew: Option<Anew>,
+}
+
+/// Other plugins were set in while an object stayed as it was. A delay that ran goes on, others begin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Anew {
+    /// The stage that the plugin had waiting by then; it is counted from [`Candidate::changed`].
+    pub pending: Option<String>,
+    /// What every other stage is counted from.
+    pub at: Time,
+}
+
+// === impl Anew ===
+
+impl Anew {
+    /// Nothing waited then.
+    pub(super) fn since(at: Time) -> Self {
+        Self { pending: None, at }
+    }
+}
+
+// === impl Candidate ===
+
+impl Candidate {
+    /// What a stage's due time is counted from: [`Candidate::changed`], or the plugins' change if the stage was not waiting before.
+    #[must_use]
+    pub fn counted_from(&self, stage: &str) -> Time {
+        match &self.anew {
+            Some(anew) if anew.pending.as_deref() != Some(stage) => self.changed.max(anew.at),
+            _ => self.changed,
+        }
+    }
+
+    /// The plugins change at that time, while this stage waits.
+    pub(super) fn supersede(&mut self, waiting: Option<&Played>, now: Time) {
+        let waiting = waiting.filter(|waiting| waiting.plugin == self.plugin);
+        if let Some(waiting) = waiting {
+            self.changed = self.counted_from(&waiting.stage);
+        }
+        self.anew = Some(Anew {
+            pending: waiting.map(|waiting| waiting.stage.clone()),
+            at: now,
+        });
+    }
+}
+
+/// A stage of one stay.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Played {
+    /// The plugin, by its place in the order of priority.
+    #[serde(skip)]
+    pub plugin: usize,
+    /// The stage.
+    pub stage: String,
+    /// The beginning of the stay it belongs to.
+    pub since: Time,
+}

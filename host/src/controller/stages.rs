@@ -1,0 +1,202 @@
+//! From the Stage and PhaseOrder objects of the API server to the plugins that are asked with them and the orders that hold. Takes
+//! milliseconds and more: not for the I/O threads.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use stagewright_core::json::At as _;
+use stagewright_core::object::Snapshot;
+
+use crate::kwok::{Document, Place, Stages};
+use crate::loading::Live;
+use crate::orders::{Orders, PhaseOrder};
+use crate::plugin::{LoadError, Plugin};
+
+/// The group and version of stages.
+pub(super) const API_VERSION: &str = "kwok.x-k8s.io/v1alpha1";
+/// Their kind.
+pub(super) const KIND: &str = "Stage";
+
+/// What decides of a stage: its name and its spec. All else of the object changes nothing.
+pub(super) type Specs = BTreeMap<Arc<str>, Value>;
+
+/// Why a stage is left out, by its name.
+pub(super) type Refusals = BTreeMap<Arc<str>, String>;
+
+/// What the API server says of who decides, and how objects move.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Wanted {
+    pub stages: Specs,
+    pub orders: Specs,
+}
+
+/// What lineups are made from beside the objects of the API server.
+#[derive(Clone)]
+pub(super) struct Origin {
+    /// Stages come from the API server.
+    pub live: Option<Live>,
+    /// The plugins beside the stages' own, by priority.
+    pub others: Vec<Arc<Plugin>>,
+    /// The orders of files; none: phase orders are not looked for.
+    pub orders: Option<Orders>,
+}
+
+impl Origin {
+    pub(super) fn builder(&self) -> Builder {
+        Builder {
+            live: self.live.clone(),
+            orders: self.orders.clone().unwrap_or_default(),
+            others: self.others.clone(),
+            last: None,
+        }
+    }
+}
+
+/// Makes plugins of stages, and orders.
+pub(super) struct Builder {
+    /// Whether stages come from the API server.
+    live: Option<Live>,
+    /// The orders of files. Those of the API server come before them.
+    orders: Orders,
+    /// The plugins beside the stages' own, by priority.
+    others: Vec<Arc<Plugin>>,
+    /// The stages' plugin as it was configured last, whose code the next one shares.
+    last: Option<Arc<Plugin>>,
+}
+
+/// What a set of stages comes to.
+pub(super) struct Built {
+    /// Who is asked, by priority; who is not keeps the place.
+    pub places: Vec<Option<Arc<Plugin>>>,
+    /// How many stages decide.
+    pub stages: usize,
+    /// The others.
+    pub refused: Refusals,
+    /// The orders that hold.
+    pub orders: Orders,
+    /// The others of the API server's.
+    pub refused_orders: Refusals,
+}
+
+// === impl Builder ===
+
+impl Builder {
+    /// Configures a plugin with the stages, without those that it cannot take.
+    ///
+    /// # Errors
+    /// If it takes none of them, for a reason that is not one of them.
+    pub(super) fn build(&mut self, wanted: &Wanted) -> Result<Built, LoadError> {
+        let (orders, refused_orders) = self.order(&wanted.orders);
+        let Some(live) = self.live.clone() else {
+            return Ok(Built {
+                places: self.others.iter().cloned().map(Some).collect(),
+                stages: 0,
+                refused: Refusals::new(),
+                orders,
+                refused_orders,
+            });
+        };
+        let specs = &wanted.stages;
+        let mut refused = Refusals::new();
+        let all: Vec<_> = specs.iter().collect();
+        let plugin = match self.load(&live, &all) {
+            Ok(plugin) => plugin,
+            Err(_) => {
+                // One that costs all the fuel, or traps, must not take the others along.
+                let mut good = Vec::new();
+                for stage in all {
+                    match self.load(&live, &[stage]) {
+                        Ok(_) => good.push(stage),
+                        Err(error) => drop(refused.insert(Arc::clone(stage.0), error.to_string())),
+                    }
+                }
+                self.load(&live, &good)?
+            }
+        };
+        let stages = documents(&specs.iter().collect::<Vec<_>>());
+        if let Some(plugin) = &plugin {
+            let given: Vec<_> = specs
+                .iter()
+                .filter(|(name, _)| !refused.contains_key(*name))
+                .collect();
+            for problem in documents(&given).problems(plugin.description()) {
+                let name = problem.stage.as_deref().unwrap_or_default();
+                let message = match problem.path.as_str() {
+                    "" => problem.message,
+                    path => format!("{path}: {}", problem.message),
+                };
+                let so_far = refused.entry(name.into()).or_default();
+                if !so_far.is_empty() {
+                    so_far.push_str("; ");
+                }
+                so_far.push_str(&message);
+            }
+        }
+        let staged = stages.kinds();
+        let asked = |other: &Arc<Plugin>| {
+            let yields = live.yields(other, &staged);
+            (!yields).then(|| Arc::clone(other))
+        };
+        let mut places: Vec<_> = self.others.iter().map(asked).collect();
+        let place = live.place().min(places.len());
+        places.insert(place, plugin.clone());
+        self.last = plugin.or_else(|| self.last.take());
+        Ok(Built {
+            places,
+            stages: specs.len() - refused.len(),
+            refused,
+            orders,
+            refused_orders,
+        })
+    }
+
+    fn order(&self, specs: &Specs) -> (Orders, Refusals) {
+        let (mut orders, mut refused) = (Orders::default(), Refusals::new());
+        for (name, spec) in specs {
+            let document = json!({"metadata": {"name": &**name}, "spec": spec});
+            let added = PhaseOrder::read(&document).and_then(|order| orders.add(order));
+            if let Err(problem) = added {
+                refused.insert(Arc::clone(name), problem);
+            }
+        }
+        orders.fill(&self.orders);
+        (orders, refused)
+    }
+
+    /// None without stages.
+    fn load(
+        &self,
+        live: &Live,
+        specs: &[(&Arc<str>, &Value)],
+    ) -> Result<Option<Arc<Plugin>>, LoadError> {
+        if specs.is_empty() {
+            return Ok(None);
+        }
+        let settings = documents(specs).settings();
+        let plugin = live.plugin(&settings, self.last.as_deref())?;
+        Ok(Some(Arc::new(plugin)))
+    }
+}
+
+/// What decides of a stage.
+pub(super) fn spec(stage: &Snapshot) -> (Arc<str>, Value) {
+    let spec = stage.body().at("/spec").cloned().unwrap_or_default();
+    (Arc::clone(&stage.key().name), spec)
+}
+
+fn documents(specs: &[(&Arc<str>, &Value)]) -> Stages {
+    let mut stages = Stages::default();
+    for (name, spec) in specs {
+        let value = json!({"apiVersion": API_VERSION, "kind": KIND, "metadata": {"name": &***name}, "spec": spec});
+        let file = format!("stage {name}");
+        let document = Document {
+            place: Place { file, line: 1 },
+            text: String::new(),
+            value,
+        };
+        // Names are the API server's to keep apart.
+        let _ = stages.add(document);
+    }
+    stages
+}
