@@ -209,7 +209,7 @@ fn may_restart(pod: &Value, statuses: &str, spec: Option<&Value>, status: &Value
     {
         return false;
     }
-    if spec.is_some_and(|spec| spec.get("restartPolicyRules").is_some()) {
+    if spec.is_some_and(|spec| spec.get("restartPolicyRules").is_some()) || restarts_all(pod) {
         return true;
     }
     let code = number(status, "/state/terminated/exitCode")
@@ -226,6 +226,17 @@ fn may_restart(pod: &Value, statuses: &str, spec: Option<&Value>, status: &Value
         (_, "OnFailure") => has_failed,
         _ => !is_init || has_failed,
     }
+}
+
+/// Whether a rule of some container restarts all of them (KEP-5532).
+fn restarts_all(pod: &Value) -> bool {
+    let specs = CONTAINERS
+        .iter()
+        .flat_map(|(_, specs)| by_key(pod, specs, "name"));
+    specs
+        .filter_map(|(_, spec)| spec.get("restartPolicyRules")?.as_array())
+        .flatten()
+        .any(|rule| text(rule, "/action") == "RestartAllContainers")
 }
 
 /// Whether the status is another pod's: one that had the name before. `owners` knows which uid a container's id was first seen on.

@@ -49,9 +49,11 @@ pub async fn a_deleted_nodes_pods_are_cleaned_and_its_namesake_starts_clean(
     let addresses = taken(&pods);
 
     scenario::delete(&scene.client, gone, None).await?;
-    pods.until("all but the held one gone", 3 * SOON, |known| {
-        known.all(1, |pod| name(pod) == "held")
-    })
+    pods.until(
+        "all but the held one gone, and that one Failed",
+        3 * SOON,
+        |known| known.all(1, |pod| name(pod) == "held" && phase(pod) == "Failed"),
+    )
     .await?;
     let left = pods.now().get("held").cloned().unwrap_or_default();
     ensure!(

@@ -135,7 +135,8 @@ pub async fn readiness_gates_are_others_to_open(scene: Scene) -> Result<()> {
             .unwrap_or_default();
         conditions.retain(|condition| text(condition, "/type") != "example.com/warm");
         conditions.push(
-            json!({"type": "example.com/warm", "status": if open { "True" } else { "False" }}),
+            json!({"type": "example.com/warm", "status": if open { "True" } else { "False" },
+                "lastTransitionTime": jiff::Timestamp::now().to_string()}),
         );
         scenario::merge(
             &scene.client,

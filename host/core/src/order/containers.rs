@@ -122,6 +122,9 @@ fn breach(from: &Container, to: &Container, pod: Pod) -> Option<Breach> {
     } else if pod.ends && from.step == Step::BackOff && to.step == Step::Terminated {
         // The next attempt never comes (`TerminatePod` in status_manager.go); the pod ends once, so this is done once.
         return None;
+    } else if from.step == Step::Terminated && to.step == Step::BackOff && !from.may_restart {
+        // There is nothing to wait for; the API server refuses it too (`ValidateContainerStateTransition`).
+        "RestartNotAllowed"
     } else if to.step < from.step || (!from.may_restart && to.may_restart) {
         // The latter: an end that forbids another attempt gives way to one that allows it.
         "ContainerBackward"
