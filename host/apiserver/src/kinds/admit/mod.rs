@@ -87,6 +87,7 @@ pub fn admit(
         let copies = looked_at.map(|(name, value)| (name.clone(), value.clone()));
         let mut written = Value::Object(copies.collect());
         decode::encode(root, &mut written);
+        strategy::show(resource, &mut written);
         (seen.see)(&written);
     }
     if let Some(map) = object.as_object_mut() {

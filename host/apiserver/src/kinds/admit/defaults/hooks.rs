@@ -75,7 +75,7 @@ pub(super) fn node_spec(spec: &mut Map<String, Value>, _now: Time) {
     one_and_all(spec, "podCIDR", "podCIDRs", None);
 }
 
-fn one_and_all(map: &mut Map<String, Value>, one: &str, all: &str, inner: Option<&str>) {
+pub(in super::super) fn one_and_all(map: &mut Map<String, Value>, one: &str, all: &str, inner: Option<&str>) {
     let first = map
         .get(all)
         .and_then(|all| all.get(0))
@@ -170,7 +170,7 @@ pub(super) fn secret(secret: &mut Map<String, Value>, _now: Time) {
     }
 }
 
-/// Affinity, type, policies of traffic, and families of addresses. No address is given out: see the gaps.
+/// Affinity, type, and policies of traffic.
 pub(super) fn service(service: &mut Map<String, Value>, _now: Time) {
     let spec = section(service, "spec");
     fill(spec, "sessionAffinity", "None");
@@ -195,16 +195,6 @@ pub(super) fn service(service: &mut Map<String, Value>, _now: Time) {
     }
     if outside || sort == "ClusterIP" {
         fill(spec, "internalTrafficPolicy", "Cluster");
-        // Where nobody is selected and no address is wanted, both families may be served.
-        let free = text_of(spec, "clusterIP") == "None" && !spec.contains_key("selector");
-        let (policy, families) = if free {
-            ("RequireDualStack", json!(["IPv4", "IPv6"]))
-        } else {
-            ("SingleStack", json!(["IPv4"]))
-        };
-        fill(spec, "ipFamilyPolicy", policy);
-        fill(spec, "ipFamilies", families);
-        one_and_all(spec, "clusterIP", "clusterIPs", None);
     }
 }
 

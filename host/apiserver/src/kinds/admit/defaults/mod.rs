@@ -4,6 +4,8 @@
 //! has the values of single fields; what depends on more than one is a hook.
 
 mod hooks;
+
+pub(super) use hooks::one_and_all;
 mod workloads;
 
 use std::collections::BTreeMap;

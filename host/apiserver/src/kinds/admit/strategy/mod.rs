@@ -11,7 +11,8 @@ use serde_json::{Map, Value, json};
 use stagewright_core::time::Time;
 
 pub(crate) use self::resets::resets;
-use super::look::{at, section, take_over, text, text_of};
+use super::defaults::one_and_all;
+use super::look::{at, fill, section, take_over, text, text_of};
 use crate::kinds::{Operation, Resource};
 
 /// Kinds whose objects are created with the status that they bring: a kubelet registers its node with it.
@@ -94,6 +95,31 @@ pub(super) fn named() -> impl Iterator<Item = &'static str> {
     all.chain(KEEP_METADATA).chain(BRING_STATUS)
 }
 
+/// Adds what the conversion to the version of a request shows of an object, whatever was written.
+pub(super) fn show(resource: &Resource, object: &mut Value) {
+    if let (Some(set), "apps/daemonsets") = (object.as_object_mut(), &*resource.collection) {
+        workloads::show_template(set);
+    }
+}
+
+/// The families of addresses that a Service has (`pkg/registry/core/service/storage/alloc.go`). No address is given out: see the gaps.
+fn families(service: &mut Map<String, Value>) {
+    let spec = section(service, "spec");
+    if text_of(spec, "type") == "ExternalName" {
+        return;
+    }
+    // Where nobody is selected and no address is wanted, both families may be served.
+    let free = text_of(spec, "clusterIP") == "None" && !spec.contains_key("selector");
+    let (policy, families) = if free {
+        ("RequireDualStack", json!(["IPv4", "IPv6"]))
+    } else {
+        ("SingleStack", json!(["IPv4"]))
+    };
+    fill(spec, "ipFamilyPolicy", policy);
+    fill(spec, "ipFamilies", families);
+    one_and_all(spec, "clusterIP", "clusterIPs", None);
+}
+
 /// Makes of an object what the operation lets it be. Both are in their normal form.
 pub(super) fn prepare(
     resource: &Resource,
@@ -148,6 +174,7 @@ fn create(collection: &str, object: &mut Map<String, Value>, now: Time) {
         }
         "/pods" => pod::create(object, now),
         "/serviceaccounts" => only_names(object),
+        "/services" => families(object),
         "apps/daemonsets" => workloads::count_template(object, &Value::Null),
         "batch/jobs" => workloads::select_by_uid(object),
         _ => {}
@@ -179,6 +206,7 @@ fn update(collection: &str, object: &mut Map<String, Value>, old: &Value) {
         "/namespaces" => take_over(section(object, "spec"), at(old, "/spec"), "finalizers"),
         "/pods" => pod::update(object, old),
         "/serviceaccounts" => only_names(object),
+        "/services" => families(object),
         "apps/daemonsets" => workloads::count_template(object, old),
         "certificates.k8s.io/certificatesigningrequests" => take_over(object, old, "spec"),
         _ => {}

@@ -37,6 +37,14 @@ pub(super) fn select_by_uid(job: &mut Map<String, Value>) {
     selected.entry(label).or_insert_with(|| json!(uid));
 }
 
+/// What a DaemonSet shows that is none of its fields, before anything was counted.
+pub(super) fn show_template(set: &mut Map<String, Value>) {
+    let annotations = section(section(set, "metadata"), "annotations");
+    annotations
+        .entry(TEMPLATE_GENERATION)
+        .or_insert_with(|| json!("0"));
+}
+
 /// Counts the changes of a DaemonSet's template.
 pub(super) fn count_template(set: &mut Map<String, Value>, old: &Value) {
     let before = at(old, "/metadata/annotations").get(TEMPLATE_GENERATION);
