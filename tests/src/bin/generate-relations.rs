@@ -29,7 +29,9 @@ fn main() -> Result<()> {
     for entry in std::fs::read_dir(module.join("api/openapi-spec/v3"))? {
         let path = entry?.path();
         let document: Value = serde_json::from_str(&read(&path)?)?;
-        let Some(schemas) = document.pointer("/components/schemas").and_then(Value::as_object)
+        let Some(schemas) = document
+            .pointer("/components/schemas")
+            .and_then(Value::as_object)
         else {
             continue;
         };
@@ -45,7 +47,12 @@ fn main() -> Result<()> {
         }
     }
     relations.retain(|_, facts| !facts.is_empty());
-    module::write(workspace, TABLE, &render(&version, &relations)?, "generate-relations")
+    module::write(
+        workspace,
+        TABLE,
+        &render(&version, &relations)?,
+        "generate-relations",
+    )
 }
 
 fn read(path: &Path) -> Result<String> {
