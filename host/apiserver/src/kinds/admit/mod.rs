@@ -39,7 +39,7 @@ mod tests;
 mod types;
 mod validate;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 pub(super) use self::documents::{OBJECT_META, reference, schemas};
 pub use self::protobuf::{ProtobufError, from_protobuf};
@@ -81,22 +81,33 @@ pub fn admit(
     let mut old = operation.old().cloned().unwrap_or_default();
     decode::decode(root, &mut old);
     defaults::apply(root, object, context.now);
-    if let Some(seen) = seen {
-        let members = object.as_object().into_iter().flatten();
-        let looked_at = members.filter(|(name, _)| !seen.aside.contains(&name.as_str()));
-        let copies = looked_at.map(|(name, value)| (name.clone(), value.clone()));
-        let mut written = Value::Object(copies.collect());
-        decode::encode(root, &mut written);
-        strategy::show(resource, &mut written);
-        (seen.see)(&written);
-    }
+    let written: Option<Map<String, Value>> = seen.as_ref().map(|seen| {
+        let parts = looked_at(object, seen.aside);
+        parts
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect()
+    });
     if let Some(map) = object.as_object_mut() {
         strategy::prepare(resource, operation, map, &old, context.now);
     }
     // What the real server stores is given its defaults once more when it is read.
     defaults::apply(root, object, context.now);
     validated(resource, operation, object, &old)?;
+    let unchanged = seen
+        .as_ref()
+        .zip(written.as_ref())
+        .is_some_and(|(seen, written)| looked_at(object, seen.aside).eq(written));
     decode::encode(root, object);
+    if let (Some(seen), Some(written)) = (seen, written) {
+        if unchanged {
+            (seen.see)(object);
+        } else {
+            let mut written = Value::Object(written);
+            decode::encode(root, &mut written);
+            strategy::show(resource, &mut written);
+            (seen.see)(&written);
+        }
+    }
     Ok(warnings)
 }
 
@@ -117,6 +128,15 @@ pub(super) fn check_metadata(
 ) -> Vec<FieldError> {
     let old = operation.old().unwrap_or(&Value::Null);
     validate::check(resource, operation, object, old)
+}
+
+/// The members of an object but for those.
+fn looked_at<'a>(
+    object: &'a Value,
+    aside: &'a [&str],
+) -> impl Iterator<Item = (&'a String, &'a Value)> {
+    let members = object.as_object().into_iter().flatten();
+    members.filter(|(name, _)| !aside.contains(&name.as_str()))
 }
 
 fn admit_custom(
