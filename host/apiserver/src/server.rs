@@ -48,6 +48,9 @@ pub struct ApiServer {
     shared: Arc<Shared>,
 }
 
+/// An object with its collection.
+type Stored = (Arc<str>, Arc<Entry>);
+
 /// What all requests share.
 pub(crate) struct Shared {
     store: Mutex<Store>,
@@ -374,7 +377,7 @@ impl Shared {
 ///
 /// # Errors
 /// Which object is none.
-fn entries(kept: Kept) -> Result<Vec<(Arc<str>, Arc<Entry>)>, String> {
+fn entries(kept: Kept) -> Result<Vec<Stored>, String> {
     let catalog = Catalog::new();
     let stored = catalog
         .resources()

@@ -69,7 +69,7 @@ impl Disk {
             .rposition(|step| matches!(step, Step::Sync))
             .map_or(0, |place| place + 1);
         let kept: BTreeSet<usize> = (synced..=at)
-            .filter(|step| draw(seed, *step) % 3 > 0)
+            .filter(|step| !draw(seed, *step).is_multiple_of(3))
             .collect();
         let mut state = State::default();
         for (place, step) in steps.into_iter().take(at + 1).enumerate() {
