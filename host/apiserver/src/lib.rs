@@ -8,6 +8,7 @@
 
 mod body;
 pub mod clock;
+pub mod durable;
 pub mod kinds;
 mod managed;
 mod rest;

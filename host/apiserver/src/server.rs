@@ -1,8 +1,10 @@
 //! The server: a store, the kinds, a clock.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fmt;
 use std::future::{Ready, ready};
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,10 +18,11 @@ use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 use crate::body::Body;
 use crate::clock::Clock;
-use crate::kinds::{Catalog, Resource};
+use crate::durable::{DataDirError, Journal, Kept, Objects, Opened};
+use crate::kinds::{self, Catalog, Resource};
 use crate::rest;
 use crate::status::Status;
-use crate::store::{History, Store};
+use crate::store::{Draft, Entry, History, Store};
 
 /// The characters of generated names: no vowels, so that no words come out (apimachinery, `pkg/util/rand`).
 const NAME_CHARACTERS: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
@@ -45,6 +48,9 @@ pub struct ApiServer {
     shared: Arc<Shared>,
 }
 
+/// An object with its collection.
+type Stored = (Arc<str>, Arc<Entry>);
+
 /// What all requests share.
 pub(crate) struct Shared {
     store: Mutex<Store>,
@@ -53,6 +59,8 @@ pub(crate) struct Shared {
     seed: u64,
     drawn: AtomicU64,
     watchers: AtomicU64,
+    /// Keeps the objects beyond the process, if that is wanted.
+    journal: Option<Journal>,
 }
 
 // === impl Options ===
@@ -89,26 +97,97 @@ impl ApiServer {
     /// An empty server.
     #[must_use]
     pub fn new(options: Options) -> Self {
+        let store = Store::new(options.history);
+        Self::with_store(options, store, 0, None)
+    }
+
+    /// A server with the objects of a folder, which is made if it is not there. Each write is in the folder before it is answered:
+    /// requests wait for the disk then, those that come at the same time together.
+    ///
+    /// History begins anew: lists and watches of older revisions than the present one are answered 410.
+    ///
+    /// # Errors
+    /// If the folder cannot be used; the error names it, and what to do.
+    pub fn open(options: Options, folder: &Path) -> Result<(Self, Opened), DataDirError> {
+        let (objects, kept) = Objects::open(folder)?;
+        Self::over(options, objects, kept, folder)
+    }
+
+    /// As [`ApiServer::open`], once the file is open.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) fn over(
+        options: Options,
+        objects: Objects,
+        kept: Kept,
+        folder: &Path,
+    ) -> Result<(Self, Opened), DataDirError> {
+        let (history, drawn) = (options.history, kept.drawn);
+        let opened = Opened {
+            objects: kept.objects.len(),
+            revision: kept.revision,
+            interrupted: kept.interrupted,
+        };
+        let entries = entries(kept).map_err(|problem| DataDirError::Damaged {
+            path: folder.into(),
+            problem,
+        })?;
+        let store = Store::restored(history, opened.revision, entries.into_iter());
+        let journal = Journal::start(objects, store.revision());
+        let journal = journal.map_err(|source| DataDirError::Io {
+            path: folder.into(),
+            source,
+        })?;
+        let server = Self::with_store(options, store, drawn, Some(journal));
+        Ok((server, opened))
+    }
+
+    fn with_store(options: Options, store: Store, drawn: u64, journal: Option<Journal>) -> Self {
         let server = Self {
             shared: Arc::new(Shared {
-                store: Mutex::new(Store::new(options.history)),
+                store: Mutex::new(store),
                 catalog: RwLock::new(Catalog::new()),
                 clock: options.clock,
                 seed: options.seed,
-                drawn: AtomicU64::new(0),
+                drawn: AtomicU64::new(drawn),
                 watchers: AtomicU64::new(0),
+                journal,
             }),
         };
+        server.shared.restore_definitions();
         if options.namespaces {
             rest::create_namespaces(&server.shared);
         }
         server
     }
 
-    /// Answers a request. Everything is done when this returns, but for a watch, whose body goes on.
+    /// Answers a request. Everything is done when this returns, but for a watch, whose body goes on. With a folder, it waits for the
+    /// disk; the server as a service does so without holding the thread.
     #[must_use]
     pub fn call(&self, request: http::Request<Bytes>) -> http::Response<Body> {
-        rest::handle(&self.shared, request)
+        let response = rest::handle(&self.shared, request);
+        let result = match &self.shared.journal {
+            Some(journal) => journal.wait(self.revision()),
+            None => Ok(()),
+        };
+        self.shared.settled(response, result)
+    }
+
+    /// Answers a request when all that the answer shows is on the disk.
+    async fn answer(self, request: http::Request<Bytes>) -> http::Response<Body> {
+        let response = rest::handle(&self.shared, request);
+        let revision = self.revision();
+        let durable =
+            std::future::poll_fn(|context| self.shared.poll_durable(revision, context)).await;
+        self.shared.settled(response, durable)
+    }
+
+    /// Writes the rest into the folder, if there is one, and leaves that to others. What is written afterwards is refused.
+    pub fn close(&self) {
+        if let Some(journal) = &self.shared.journal {
+            journal.close();
+        }
     }
 
     /// All kinds that are served now, by group, version and plural.
@@ -165,16 +244,23 @@ where
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
         let (head, body) = request.into_parts();
         if http_body::Body::is_end_stream(&body) {
-            let response = Self::call(self, http::Request::from_parts(head, Bytes::new()));
-            return Either::Left(ready(Ok(response)));
+            let request = http::Request::from_parts(head, Bytes::new());
+            return if self.shared.journal.is_none() {
+                Either::Left(ready(Ok(Self::call(self, request))))
+            } else {
+                Either::Right(self.clone().answer(request).map(Ok).boxed())
+            };
         }
         let server = self.clone();
-        let answer = rest::collect(body).map(move |body| {
-            Ok(match body {
-                Ok(bytes) => Self::call(&server, http::Request::from_parts(head, bytes)),
+        let answer = async move {
+            Ok(match rest::collect(body).await {
+                Ok(bytes) => {
+                    let request = http::Request::from_parts(head, bytes);
+                    server.answer(request).await
+                }
                 Err(status) => rest::refuse(&server.shared, &status),
             })
-        });
+        };
         Either::Right(answer.boxed())
     }
 }
@@ -192,12 +278,53 @@ impl Shared {
         let (result, woken) = {
             let mut store = self.store.lock();
             let result = change(&mut store);
-            (result, store.take_woken())
+            let (woken, changes) = (store.take_woken(), store.take_changes());
+            match &self.journal {
+                // Noted under the lock, so that it is in the order of the revisions.
+                Some(journal) if !changes.is_empty() => {
+                    let drawn = self.drawn.load(Ordering::Relaxed);
+                    journal.note(changes, store.revision(), drawn, woken);
+                    (result, Vec::new())
+                }
+                _ => (result, woken),
+            }
         };
         for waker in woken {
             waker.wake();
         }
         result
+    }
+
+    /// The revision up to which nothing is lost with the process, as far as that is wanted.
+    pub(crate) fn durable(&self) -> u64 {
+        self.journal.as_ref().map_or(u64::MAX, Journal::durable)
+    }
+
+    /// Waits until that revision is [`Shared::durable`].
+    pub(crate) fn poll_durable(
+        &self,
+        revision: u64,
+        context: &Context<'_>,
+    ) -> Poll<Result<(), Arc<str>>> {
+        match &self.journal {
+            Some(journal) => journal.poll(revision, context),
+            None => Poll::Ready(Ok(())),
+        }
+    }
+
+    /// The answer, if what it shows is on the disk.
+    fn settled(
+        &self,
+        response: http::Response<Body>,
+        durable: Result<(), Arc<str>>,
+    ) -> http::Response<Body> {
+        match durable {
+            Ok(()) => response,
+            Err(why) => {
+                let why = format!("the data folder cannot be written any more: {why}");
+                rest::refuse(self, &Status::internal(&why))
+            }
+        }
     }
 
     /// The next of this server's random numbers, which its seed decides.
@@ -244,6 +371,43 @@ impl Shared {
         }
         name
     }
+}
+
+/// The objects of a folder as the store has them, with the collection of each.
+///
+/// # Errors
+/// Which object is none.
+fn entries(kept: Kept) -> Result<Vec<Stored>, String> {
+    let catalog = Catalog::new();
+    let stored = catalog
+        .resources()
+        .filter(|kind| *kind.stored_api_version == *kind.api_version());
+    let kinds: BTreeMap<&str, &Arc<Resource>> =
+        stored.map(|kind| (&*kind.collection, kind)).collect();
+    let objects = kept.objects.into_iter();
+    objects
+        .map(|(collection, key, json)| {
+            let problem = || format!("the object {key} of {collection} is not what was written");
+            let object: serde_json::Value = serde_json::from_slice(&json).map_err(|_| problem())?;
+            let revision = object
+                .pointer("/metadata/resourceVersion")
+                .and_then(serde_json::Value::as_str)
+                .and_then(|text| text.parse().ok());
+            let revision = revision
+                .filter(|revision| *revision <= kept.revision)
+                .ok_or_else(problem)?;
+            // Those of other kinds follow when their definitions are known.
+            let fields = kinds
+                .get(&*collection)
+                .map(|kind| kinds::selectable_fields(kind, &object));
+            let serde_json::Value::Object(object) = object else {
+                return Err(problem());
+            };
+            let fields = fields.unwrap_or_default();
+            let entry = Entry::new(Arc::clone(&key), revision, Draft { object, fields });
+            Ok((collection, Arc::new(entry)))
+        })
+        .collect()
 }
 
 impl fmt::Debug for Shared {

@@ -316,6 +316,13 @@ impl Catalog {
         }
     }
 
+    /// Takes a CustomResourceDefinition in whose objects were stored before this server began, under whatever schema.
+    pub fn crd_restored(&mut self, crd: &Value) {
+        for resource in custom::resources(crd, &[]) {
+            self.insert(Arc::new(custom::revised(resource)));
+        }
+    }
+
     /// Takes a CustomResourceDefinition out.
     pub fn crd_gone(&mut self, name: &str) {
         self.take_custom(name);

@@ -13,6 +13,9 @@ use crate::store::{Entry, Range};
 
 /// Where definitions are stored.
 const COLLECTION: &str = "apiextensions.k8s.io/customresourcedefinitions";
+/// Their group and plural.
+const GROUP: &str = "apiextensions.k8s.io";
+const PLURAL: &str = "customresourcedefinitions";
 
 impl Shared {
     /// What follows from a write: a definition is a kind from now on, or none any more.
@@ -21,6 +24,19 @@ impl Shared {
             self.definition_stored(resource, key);
         } else if resource.custom {
             self.custom_stored(resource);
+        }
+    }
+
+    /// Serves the definitions that are there from the beginning, and does what was left undone when they were written.
+    pub(crate) fn restore_definitions(&self) {
+        let definitions = self.read(|store| entries(store, COLLECTION));
+        for entry in &definitions {
+            self.catalog.write().crd_restored(&entry.object());
+        }
+        let kind = self.catalog.read().in_group(GROUP, PLURAL).cloned();
+        let Some(kind) = kind else { return };
+        for entry in definitions {
+            self.definition_stored(&kind, &entry.key);
         }
     }
 
@@ -175,10 +191,7 @@ impl Shared {
         if !terminating {
             return;
         }
-        let definitions =
-            self.catalog
-                .read()
-                .resource("apiextensions.k8s.io", "v1", "customresourcedefinitions");
+        let definitions = self.catalog.read().resource(GROUP, "v1", PLURAL);
         if let Some(definitions) = definitions {
             self.clear(
                 &definitions,

@@ -59,7 +59,9 @@ pub struct Draft {
 // === impl Entry ===
 
 impl Entry {
-    pub(super) fn new(key: Arc<str>, revision: u64, draft: Draft) -> Self {
+    /// An object with that revision.
+    #[must_use]
+    pub fn new(key: Arc<str>, revision: u64, draft: Draft) -> Self {
         let metadata = draft.object.get("metadata");
         let uid = metadata
             .and_then(|metadata| metadata.get("uid"))

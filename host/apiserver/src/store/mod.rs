@@ -37,6 +37,17 @@ pub struct Event {
     pub new: Option<Arc<Entry>>,
 }
 
+/// What a write left, for who keeps objects elsewhere too.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// Where.
+    pub collection: Arc<str>,
+    /// Which object.
+    pub key: Arc<str>,
+    /// As it is now; none if it is gone.
+    pub new: Option<Arc<Entry>>,
+}
+
 /// The object is not the version that the writer knew, or not there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stale;
@@ -61,6 +72,8 @@ pub struct Store {
     compacted: u64,
     history: History,
     woken: Vec<Waker>,
+    /// The writes since they were last taken, if somebody takes them.
+    changes: Option<Vec<Change>>,
 }
 
 /// The objects of one kind.
@@ -88,7 +101,35 @@ impl Store {
             compacted: 0,
             history,
             woken: Vec::new(),
+            changes: None,
         }
+    }
+
+    /// A store with these objects, of which the last write had that revision. What was before is not known any more. Its writes are
+    /// noted for [`Store::take_changes`].
+    #[must_use]
+    pub fn restored(
+        history: History,
+        revision: u64,
+        entries: impl Iterator<Item = (Arc<str>, Arc<Entry>)>,
+    ) -> Self {
+        let mut store = Self::new(history);
+        store.revision = store.revision.max(revision);
+        store.compacted = revision;
+        store.changes = Some(Vec::new());
+        for (collection, entry) in entries {
+            let objects = &mut store.collections.entry(collection).or_default().objects;
+            objects.insert(Arc::clone(&entry.key), entry);
+        }
+        store
+    }
+
+    /// The writes since this was last called, in their order. Nothing where no writes are noted.
+    pub fn take_changes(&mut self) -> Vec<Change> {
+        self.changes
+            .as_mut()
+            .map(std::mem::take)
+            .unwrap_or_default()
     }
 
     /// The revision of the last write.
@@ -181,6 +222,13 @@ impl Store {
 
     fn record(&mut self, name: &Arc<str>, old: Option<Arc<Entry>>, new: Option<Arc<Entry>>) {
         self.revision += 1;
+        if let (Some(changes), Some(entry)) = (&mut self.changes, new.as_ref().or(old.as_ref())) {
+            changes.push(Change {
+                collection: Arc::clone(name),
+                key: Arc::clone(&entry.key),
+                new: new.clone(),
+            });
+        }
         let event = Event {
             revision: self.revision,
             old,

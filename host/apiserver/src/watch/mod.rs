@@ -146,27 +146,40 @@ impl Watch {
             return;
         }
         let shared = Arc::clone(&self.shared);
-        let compacted = shared.write(|store| {
-            match self.tell_log(store, chunk) {
-                Ok(()) if chunk.is_empty() => {
-                    store.wait(&self.collection, self.id, context.waker())
-                }
-                Ok(()) => {}
-                Err(compacted) => return Some(compacted),
+        let told = shared.write(|store| {
+            let told = self.tell_log(store, chunk, shared.durable());
+            if told.is_ok() && chunk.is_empty() {
+                store.wait(&self.collection, self.id, context.waker());
             }
-            None
+            told
         });
-        if let Some(Compacted { oldest }) = compacted {
+        // What is not on the disk yet is told when it is, and nothing more if it never will be.
+        if let (Ok(Some(held)), true) = (&told, chunk.is_empty())
+            && let Poll::Ready(result) = shared.poll_durable(*held, context)
+        {
+            self.over = result.is_err();
+            context.waker().wake_by_ref();
+        }
+        if let Err(Compacted { oldest }) = told {
             let message = format!("too old resource version: {} ({oldest})", self.told);
             self.frames.error(chunk, &Status::expired(message));
             self.over = true;
         }
     }
 
-    fn tell_log(&mut self, store: &Store, chunk: &mut Vec<u8>) -> Result<(), Compacted> {
+    /// Tells what is in the log up to a revision; the next event's, if there is one beyond it.
+    fn tell_log(
+        &mut self,
+        store: &Store,
+        chunk: &mut Vec<u8>,
+        durable: u64,
+    ) -> Result<Option<u64>, Compacted> {
         for event in store.events(&self.collection, self.told)? {
+            if event.revision > durable {
+                return Ok(Some(event.revision));
+            }
             if chunk.len() >= CHUNK {
-                return Ok(());
+                return Ok(None);
             }
             self.told = event.revision;
             let old = event
@@ -191,8 +204,8 @@ impl Watch {
             self.known = event.revision;
         }
         // A watch that begins in the future stays there.
-        self.told = self.told.max(store.revision());
-        Ok(())
+        self.told = self.told.max(store.revision().min(durable));
+        Ok(None)
     }
 
     /// Bookmarks, and the end.
@@ -207,7 +220,7 @@ impl Watch {
                 self.frames.bookmark(chunk, self.told, false);
             }
         }
-        self.over = ends;
+        self.over |= ends;
     }
 
     /// Whether there is nothing to do before the next change, bookmark or the end.

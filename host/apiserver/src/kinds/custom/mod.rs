@@ -179,6 +179,14 @@ pub(super) fn resources(definition: &Value, before: &[Arc<Resource>]) -> Vec<Res
         .collect()
 }
 
+/// The kind, whose objects may have been stored under another schema.
+pub(super) fn revised(mut resource: Resource) -> Resource {
+    if let Some(definition) = resource.definition.as_mut().and_then(Arc::get_mut) {
+        definition.revised = true;
+    }
+    resource
+}
+
 /// The paths of the fields that selectors may name.
 fn selectable(version: &Value) -> impl Iterator<Item = &str> {
     let fields = list(version, "selectableFields").iter();
