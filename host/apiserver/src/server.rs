@@ -404,7 +404,15 @@ fn entries(kept: Kept) -> Result<Vec<Stored>, String> {
                 return Err(problem());
             };
             let fields = fields.unwrap_or_default();
-            let entry = Entry::new(Arc::clone(&key), revision, Draft { object, fields });
+            let entry = Entry::new(
+                Arc::clone(&key),
+                revision,
+                Draft {
+                    object,
+                    fields,
+                    managed: None,
+                },
+            );
             Ok((collection, Arc::new(entry)))
         })
         .collect()

@@ -75,7 +75,12 @@ pub(super) fn node_spec(spec: &mut Map<String, Value>, _now: Time) {
     one_and_all(spec, "podCIDR", "podCIDRs", None);
 }
 
-pub(in super::super) fn one_and_all(map: &mut Map<String, Value>, one: &str, all: &str, inner: Option<&str>) {
+pub(in super::super) fn one_and_all(
+    map: &mut Map<String, Value>,
+    one: &str,
+    all: &str,
+    inner: Option<&str>,
+) {
     let first = map
         .get(all)
         .and_then(|all| all.get(0))
