@@ -1,7 +1,8 @@
 //! The differential test: scripts of requests from seeds, answered by a real kube-apiserver and by the server in the box.
 //!
 //! `STAGEWRIGHT_SEED=n` plays one script again and looks for the shortest that still differs; `STAGEWRIGHT_SEEDS=n` plays so many;
-//! `STAGEWRIGHT_RECORD=1` writes those that the plain tests replay.
+//! `STAGEWRIGHT_RECORD=1` writes those that the plain tests replay; `STAGEWRIGHT_OWNERS=1` has server-side apply among the requests and
+//! compares managedFields, where answers are not yet equal everywhere.
 
 use std::collections::BTreeMap;
 
@@ -55,7 +56,7 @@ async fn differential() -> Result<()> {
     let mut sums: BTreeMap<u16, usize> = BTreeMap::new();
     let mut wrong = Vec::new();
     for seed in seeds {
-        let script = script(seed, &kinds);
+        let script = script(seed, &kinds, differential::with_owners());
         let Comparison { answered, apart } =
             differential::compare(&client, &prelude, &script).await?;
         for exchange in &answered {
@@ -86,7 +87,13 @@ async fn differential() -> Result<()> {
     let shown = wrong.iter().take(SHRUNK);
     if std::env::var_os("STAGEWRIGHT_SEED").is_some() {
         for (seed, place, told) in shown {
-            let short = shrunk(&client, &prelude, &script(*seed, &kinds), *place).await?;
+            let short = shrunk(
+                &client,
+                &prelude,
+                &script(*seed, &kinds, differential::with_owners()),
+                *place,
+            )
+            .await?;
             println!("seed {seed}, request {place}: {told}\n  again with\n{short}");
         }
     }

@@ -75,6 +75,10 @@ pub struct ServerArgs {
     /// Only the API server: nothing is created in it, and nobody changes anything by himself.
     #[arg(long, conflicts_with_all = ["nodes", "pods", "filename", "no_binder", "exit_when_settled", "plugin", "settings"])]
     pub server_only: bool,
+    /// Keep the objects in this folder, which is made if it is not there: what was acknowledged is there again after the next start,
+    /// whatever ended this one. With --server-only alone.
+    #[arg(long, value_name = "DIR", requires = "server_only")]
+    pub data_dir: Option<PathBuf>,
     /// The API server's port [default: a free one].
     #[arg(
         long,
@@ -127,6 +131,8 @@ pub struct UpConfig {
 pub struct ServerConfig {
     /// Where it is served; port 0 is a free one.
     pub address: SocketAddr,
+    /// Where the objects are kept; none: in memory alone.
+    pub data_dir: Option<PathBuf>,
     /// Where the kubeconfig goes; none: into the user's folder.
     pub kubeconfig: Option<PathBuf>,
     /// Whether it is merged into the user's own.
@@ -185,6 +191,7 @@ impl UpConfig {
         } = load;
         let ServerArgs {
             server_only,
+            data_dir,
             port,
             bind,
             kubeconfig,
@@ -221,6 +228,7 @@ impl UpConfig {
         Ok(Self {
             server: ServerConfig {
                 address: SocketAddr::new(bind, port),
+                data_dir,
                 kubeconfig,
                 merge: merge_kubeconfig,
             },

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -91,13 +92,17 @@ impl Served {
             Clock::at_speed(speed)
         };
         let seed = u64::from(crate::clock::chance()) << 32 | u64::from(crate::clock::chance());
-        let api = ApiServer::new(Options::new(Arc::new(ServerClock::new(&clock)), seed));
+        let options = Options::new(Arc::new(ServerClock::new(&clock)), seed);
+        let api = match &config.data_dir {
+            None => ApiServer::new(options),
+            Some(folder) => reopened(options, folder)?,
+        };
         let stop = CancellationToken::new();
-        let options = ServeOptions {
+        let serve_options = ServeOptions {
             token,
             ..ServeOptions::default()
         };
-        let serving = tokio::spawn(serve(api.clone(), listener, options, stop.clone()));
+        let serving = tokio::spawn(serve(api.clone(), listener, serve_options, stop.clone()));
         Ok(Self {
             api,
             clock,
@@ -114,7 +119,24 @@ impl Served {
         self.stop.cancel();
         // It has a limit of its own, and what it could not end is cut off.
         let _ = self.serving.await;
+        self.api.close();
     }
+}
+
+/// A server with what is kept in the folder.
+fn reopened(options: Options, folder: &Path) -> anyhow::Result<ApiServer> {
+    let (api, opened) = ApiServer::open(options, folder).context("--data-dir")?;
+    let (objects, revision) = (opened.objects, opened.revision);
+    if opened.interrupted {
+        tracing::warn!(
+            objects,
+            revision,
+            "the server before this one did not end in order; what it had acknowledged is there"
+        );
+    } else {
+        tracing::info!(objects, revision, "the data folder is open");
+    }
+    Ok(api)
 }
 
 /// The address that a client on this machine asks.

@@ -95,9 +95,10 @@ const DELETE_OPTIONS: [&str; 9] = [
     r#"{"propagationPolicy": "Odd"}"#,
 ];
 
-/// The script of a seed: a list to begin with, requests about a few kinds, and the watches of all that happened.
+/// The script of a seed: a list to begin with, requests about a few kinds, and the watches of all that happened. Server-side apply is
+/// among them if that is wanted.
 #[must_use]
-pub fn script(seed: u64, kinds: &[Kind]) -> Vec<Exchange> {
+pub fn script(seed: u64, kinds: &[Kind], applies: bool) -> Vec<Exchange> {
     let mut dice = Dice::new(seed);
     let first = usize::try_from(seed).unwrap_or(0) * KINDS;
     // In turn, so that each kind is in as many scripts as any other.
@@ -117,7 +118,7 @@ pub fn script(seed: u64, kinds: &[Kind]) -> Vec<Exchange> {
         // There should be something to work with.
         let request = match number {
             0..6 => kind.create(&mut dice),
-            _ => kind.request(&mut dice),
+            _ => kind.request(&mut dice, applies),
         };
         script.extend(request);
     }
@@ -222,10 +223,10 @@ impl Kind {
         Some(exchange("POST", self.collection() + options, Some(object)))
     }
 
-    fn request(&self, dice: &mut Dice) -> Option<Exchange> {
+    fn request(&self, dice: &mut Dice, applies: bool) -> Option<Exchange> {
         let name = self.name(dice);
         let path = format!("{}/{name}", self.collection());
-        match dice.number(0..=16) {
+        match dice.number(0..=if applies { 16 } else { 14 }) {
             0..=2 => self.create(dice),
             3 => Some(get(&path)),
             4 => Some(self.list(&name, dice)),

@@ -79,6 +79,48 @@ async fn server_time(client: &Client) -> Result<jiff::Timestamp> {
 }
 
 #[tokio::test]
+async fn what_was_acknowledged_is_there_after_a_kill() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let data = format!("--data-dir={}", folder.path().join("data").display());
+    let arguments = ["--server-only", &data, "--output=json"];
+    let mut up = Up::start(&arguments, "").await?;
+    let first = client(&kubeconfig(&up.summary().await?)?).await?;
+    let pods = Api::<Pod>::namespaced(first.clone(), "default");
+    for number in 0..20 {
+        let pod = pod(&format!("pod-{number}"))?;
+        pods.create(&PostParams::default(), &pod).await?;
+    }
+    pods.delete("pod-7", &DeleteParams::default()).await?;
+    let before = stored(&first).await?;
+    // The folder is one server's.
+    refused(&arguments, 1, &["--data-dir", "in use", "another"]).await?;
+    up.kill().await?;
+
+    let mut up = Up::start(&arguments, "").await?;
+    let again = client(&kubeconfig(&up.summary().await?)?).await?;
+    assert_eq!(before, stored(&again).await?);
+    assert_eq!(before["pods.v1"].len(), 19);
+    let late = Api::<Pod>::namespaced(again, "default")
+        .create(&PostParams::default(), &pod("late")?)
+        .await?;
+    let version = |pod: &Value| {
+        let version = pod["metadata"]["resourceVersion"].as_str();
+        version.and_then(|version| version.parse::<u64>().ok())
+    };
+    let newest = before["pods.v1"].iter().filter_map(version).max();
+    assert!(version(&serde_json::to_value(&late)?) > newest);
+    up.stop().await?;
+    std::fs::write(folder.path().join("file"), "")?;
+    let file = format!("--data-dir={}", folder.path().join("file").display());
+    refused(
+        &["--server-only", &file],
+        1,
+        &["--data-dir", "file", "folder"],
+    )
+    .await
+}
+
+#[tokio::test]
 async fn the_server_alone_changes_nothing_in_an_hour() -> Result<()> {
     let arguments = ["--server-only", "--time-scale=1000", "--output=json"];
     let mut up = Up::start(&arguments, "").await?;

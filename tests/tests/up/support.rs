@@ -72,6 +72,11 @@ impl Up {
         Ok((status, errors))
     }
 
+    /// Ends it as nobody can be prepared for.
+    pub async fn kill(mut self) -> Result<()> {
+        Ok(self.child.kill().await?)
+    }
+
     /// Asks it to end, as Ctrl-C does; that is a success. Its home is left.
     pub async fn stop(mut self) -> Result<tempfile::TempDir> {
         let id = self.child.id().context("it runs")?.to_string();

@@ -11,6 +11,7 @@ use super::answer::{Answer, List};
 use super::dependents::set_finalizers;
 use super::query::{check_dry_run, refuse_options};
 use super::select::Filter;
+use super::update::other_uid;
 use super::write::stored_draft;
 use super::{Call, media, metadata};
 use crate::kinds::{Resource, Warning, custom};
@@ -281,6 +282,10 @@ impl DeleteOptions {
             .as_deref()
             .filter(|uid| **uid != *entry.uid)
         {
+            // Namespaces have a deletion of their own there.
+            if *resource.kind == *"Namespace" {
+                return Err(other_uid(resource, entry.name(), uid, &entry.uid));
+            }
             return refuse(format!(
                 "the UID in the precondition ({uid}) does not match the UID in record ({}). The object might have been deleted \
                  and then recreated",

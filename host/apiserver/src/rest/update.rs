@@ -200,11 +200,15 @@ impl Call<'_> {
     }
 
     pub(super) fn other_uid(&self, wanted: &str, found: &str) -> Status {
-        let why = format!(
-            "Precondition failed: UID in precondition: {wanted}, UID in object meta: {found}"
-        );
-        Status::conflict(&self.target.resource, self.target.name(), &why)
+        other_uid(&self.target.resource, self.target.name(), wanted, found)
     }
+}
+
+/// The object is another one than the writer thinks.
+pub(super) fn other_uid(resource: &Resource, name: &str, wanted: &str, found: &str) -> Status {
+    let why =
+        format!("Precondition failed: UID in precondition: {wanted}, UID in object meta: {found}");
+    Status::conflict(resource, name, &why)
 }
 
 /// Whether an update takes away the last thing that held a deleted object.

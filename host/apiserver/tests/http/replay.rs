@@ -65,12 +65,26 @@ pub struct Otherwise {
 
 /// Where scripts are answered otherwise.
 #[allow(dead_code, reason = "each program plays some recordings")]
-pub const SCRIPTS_OTHERWISE: [Otherwise; 1] = [Otherwise {
-    method: "PUT",
-    path: "/widgets/",
-    place: "/warnings",
-    why: "unknown fields are looked for when it is clear what is to be changed; there, before",
-}];
+pub const SCRIPTS_OTHERWISE: [Otherwise; 3] = [
+    Otherwise {
+        method: "PUT",
+        path: "/widgets/",
+        place: "/warnings",
+        why: "unknown fields are looked for when it is clear what is to be changed; there, before",
+    },
+    Otherwise {
+        method: WATCH,
+        path: "/replicationcontrollers?",
+        place: "/answer/",
+        why: "a scale that changes nothing moves the ownership of replicas there, which is one more version",
+    },
+    Otherwise {
+        method: WATCH,
+        path: "/deployments?",
+        place: "/answer/",
+        why: "as of replication controllers",
+    },
+];
 
 impl Otherwise {
     /// Whether what is apart between the two answers to the request is this.
@@ -481,7 +495,7 @@ fn steady_text(text: &str) -> String {
 
 /// A text without how an object is shown in it: as Go's types are printed there, and as JSON here.
 fn without_objects(text: &str) -> String {
-    const BEFORE: &str = "Invalid value: {";
+    const BEFORE: &str = "value: {";
     match (text.split_once(BEFORE), text.rsplit_once("}: ")) {
         (Some((head, _)), Some((_, tail))) => format!("{head}{BEFORE}OBJECT}}: {tail}"),
         _ => text.to_owned(),

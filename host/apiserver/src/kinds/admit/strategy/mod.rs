@@ -220,6 +220,7 @@ fn update_status(collection: &str, object: &mut Map<String, Value>, old: &Value,
             keep_metadata(object, old, &["deletionTimestamp", "ownerReferences"]);
             pod::update_status(object, old);
         }
+        "apps/daemonsets" => workloads::count_template(object, old),
         "apps/deployments" => keep_metadata(object, old, &["labels"]),
         _ => {}
     }

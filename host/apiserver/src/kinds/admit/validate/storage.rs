@@ -184,10 +184,11 @@ pub(super) fn storage_class(errors: &mut Errors, change: Change<'_>) {
         ] {
             errors.immutable(class, change.old, field);
         }
-        return;
     }
     let provisioner = text(class, "/provisioner");
-    if provisioner.is_empty() {
+    if !change.old.is_null() {
+        // It stays what it was.
+    } else if provisioner.is_empty() {
         errors.required("provisioner", "");
     } else {
         errors.form(

@@ -292,6 +292,13 @@ pub(super) fn cron(errors: &mut Errors, change: Change<'_>) {
     } else if schedule.contains("TZ") && !text(change.old, "/spec/schedule").contains("TZ") {
         let words = "cannot use TZ or CRON_TZ in schedule, use timeZone field instead";
         errors.invalid("spec.schedule", schedule, words);
+    } else if !schedule.starts_with('@') && !schedule.contains("TZ") {
+        let fields: Vec<&str> = schedule.split_whitespace().collect();
+        if fields.len() != 5 {
+            let (count, fields) = (fields.len(), fields.join(" "));
+            let words = format!("expected exactly 5 fields, found {count}: [{fields}]");
+            errors.invalid("spec.schedule", schedule, &words);
+        }
     }
     metadata::not_below_zero(errors, spec, "startingDeadlineSeconds", "spec");
     pod::one_of(
