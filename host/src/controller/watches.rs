@@ -214,12 +214,7 @@ impl Controller {
     ) -> Option<Arc<Target>> {
         let mut attempt = 0;
         loop {
-            let discovered = tokio::select! {
-                biased;
-                () = stop.cancelled() => return None,
-                discovered = discovery::discover(&self.client, kind) => discovered,
-            };
-            match discovered {
+            match self.ask(kind, stop).await? {
                 Ok(target) => return target.map(Arc::new),
                 Err(DiscoveryError::Unavailable { .. }) => {}
                 Err(error) => {
@@ -237,6 +232,19 @@ impl Controller {
         }
     }
 
+    /// What the server says of a kind; `None` at the end, which a server that does not answer must not hold up.
+    async fn ask(
+        &self,
+        kind: &Kind,
+        stop: &CancellationToken,
+    ) -> Option<Result<Option<Target>, DiscoveryError>> {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => None,
+            discovered = discovery::discover(&self.client, kind) => Some(discovered),
+        }
+    }
+
     /// Finds where a kind is served, however long it takes.
     pub(super) async fn find(
         &self,
@@ -246,13 +254,7 @@ impl Controller {
     ) -> Option<Arc<Target>> {
         let (mut attempt, mut unserved) = (0, Some(unserved));
         loop {
-            // A server that does not answer must not hold up the end.
-            let discovered = tokio::select! {
-                biased;
-                () = stop.cancelled() => return None,
-                discovered = discovery::discover(&self.client, kind) => discovered,
-            };
-            match discovered {
+            match self.ask(kind, stop).await? {
                 Ok(Some(target)) => {
                     let target = Arc::new(target);
                     if let Some(followed) = self.shared.lineup().kinds.get(kind) {
