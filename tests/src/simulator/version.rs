@@ -41,6 +41,8 @@ impl Version {
         let (mut object, _) = event(&self.line)?;
         let metadata = object.get_mut("metadata")?.as_object_mut()?;
         metadata.remove("resourceVersion");
+        // They have the time of the write.
+        metadata.remove("managedFields");
         let conditions = object.pointer_mut("/status/conditions")?.as_array_mut()?;
         for condition in conditions {
             condition.as_object_mut()?.remove("lastHeartbeatTime");
