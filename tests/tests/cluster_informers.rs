@@ -1,5 +1,10 @@
 //! Informers of the API server in the box, kube's and client-go's, see each write once and in order while their connections are cut.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test plays the users whose writes no guard admits"
+)]
+
 use std::collections::BTreeMap;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
