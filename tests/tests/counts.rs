@@ -33,8 +33,11 @@ const TIMES: [u32; 2] = [20, 220];
 /// So much more than recorded is let pass, in permille: what the machine's own libraries do with short strings differs a little.
 const SLACK: u64 = 30;
 
+/// A piece of an object's way, run so many times.
+type Piece = fn(u32) -> Result<()>;
+
 /// The pieces, by name.
-const PIECES: [(&str, fn(u32) -> Result<()>); 5] = [
+const PIECES: [(&str, Piece); 5] = [
     ("pod: decide in a fresh instance", decide),
     ("pod: decide and play", play),
     ("guard: admit a pod's start", guard),
