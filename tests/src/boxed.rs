@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Client, Config};
+use kube::Client;
 use tempfile::TempDir;
 
+use crate::client;
 use crate::controlplane::free_port;
 use crate::process::Process;
 use crate::programs::{self, Program, program};
@@ -91,10 +91,7 @@ impl Boxed {
     /// # Errors
     /// If its kubeconfig cannot be read.
     pub async fn client(&self) -> Result<Client> {
-        let kubeconfig = Kubeconfig::read_from(kubeconfig(self.folder.path()))?;
-        let options = KubeConfigOptions::default();
-        let config = Config::from_custom_kubeconfig(kubeconfig, &options).await?;
-        Ok(Client::try_from(config)?)
+        client::of_file(&self.kubeconfig()).await
     }
 
     /// The end of each program's log.

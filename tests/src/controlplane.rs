@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use k8s_openapi::api::core::v1::Namespace;
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Api, Client, Config};
+use kube::{Api, Client};
 use tempfile::TempDir;
 
+use crate::client;
 use crate::process::Process;
 use crate::programs::{self, Program, program};
 use files::User;
@@ -161,10 +161,7 @@ impl ControlPlane {
     /// # Errors
     /// If the kubeconfig cannot be read.
     pub async fn client(&self) -> Result<Client> {
-        let kubeconfig = Kubeconfig::read_from(self.kubeconfig())?;
-        let config =
-            Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
-        Ok(Client::try_from(config)?)
+        client::of_file(&self.kubeconfig()).await
     }
 
     /// Runs kubectl as the administrator and answers what it prints.

@@ -10,7 +10,7 @@ use anyhow::Result;
 use kube::Client;
 
 use crate::recorded;
-use crate::recorded::replay::{Exchange, Player, SCRIPTS_OTHERWISE, without};
+use crate::recorded::replay::{Exchange, script_differences};
 pub use script::{Kind, kinds, script};
 
 /// Applies too, and compares who owns which field: there the two are not yet the same in all places.
@@ -47,34 +47,10 @@ pub async fn compare(
     let script = serde_json::to_string(script)?.replace(RUN, &run);
     let mut answered = recorded::answers(client, &serde_json::from_str::<Vec<_>>(&script)?).await?;
     if !with_owners() {
-        for exchange in &mut answered {
-            let answer = exchange.answer.take();
-            exchange.answer = answer.map(|answer| without(&answer, "managedFields"));
-        }
+        recorded::without_owners(&mut answered);
     }
-    let apart = replay(prelude, &answered);
+    let apart = script_differences(prelude, &answered);
     Ok(Comparison { answered, apart })
-}
-
-/// Where the server in the box answers a script otherwise than was recorded.
-#[must_use]
-pub fn replay(prelude: &[Exchange], answered: &[Exchange]) -> Vec<(usize, String)> {
-    let all = || prelude.iter().chain(answered);
-    let Some(first) = all().next() else {
-        return Vec::new();
-    };
-    let mut player = Player::new(first);
-    for exchange in prelude {
-        player.play(exchange);
-    }
-    let told = answered.iter().map(|exchange| {
-        let told = player.play(exchange);
-        let mut known = SCRIPTS_OTHERWISE.iter();
-        let is_known = known.any(|known| known.covers(exchange, &told));
-        if is_known { String::new() } else { told }
-    });
-    let apart = told.enumerate().filter(|(_, told)| !told.is_empty());
-    apart.collect()
 }
 
 /// The shortest script that can be found in which the last difference of the given one is still there: requests are left out, in ever

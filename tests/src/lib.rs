@@ -6,6 +6,7 @@
 )]
 
 pub mod boxed;
+pub mod client;
 pub mod controlplane;
 pub mod differential;
 pub mod generated;

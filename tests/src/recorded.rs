@@ -42,11 +42,8 @@ pub fn is_recording() -> bool {
 pub async fn compare(client: &Client, file: &str, otherwise: &[(&str, &str)]) -> Result<()> {
     let script = replay::read(&text(file)?);
     let mut answered = answers(client, &script).await?;
-    for exchange in &mut answered {
-        // They are long, and compared where scripts are.
-        let answer = exchange.answer.take();
-        exchange.answer = answer.map(|answer| replay::without(&answer, "managedFields"));
-    }
+    // They are long, and compared where scripts are.
+    without_owners(&mut answered);
     if is_recording() {
         record(file, &answered)?;
     } else {
@@ -73,6 +70,14 @@ pub async fn compare(client: &Client, file: &str, otherwise: &[(&str, &str)]) ->
     let wrong = replay::differences(&answered, otherwise);
     ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
     Ok(())
+}
+
+/// Takes who owns which field out of all answers.
+pub fn without_owners(answered: &mut [Exchange]) {
+    for exchange in answered {
+        let answer = exchange.answer.take();
+        exchange.answer = answer.map(|answer| replay::without(&answer, "managedFields"));
+    }
 }
 
 /// Writes a recording.

@@ -13,12 +13,12 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Api;
 use kube::api::{Patch, PatchParams, PostParams};
-use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::runtime::watcher::{self, Event, watcher};
-use kube::{Api, Client, Config};
 use serde_json::{Value, json};
 use stagewright_tests::boxed::Boxed;
+use stagewright_tests::client;
 use stagewright_tests::programs::{Program, program};
 use stagewright_tests::relay::Relay;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -68,13 +68,6 @@ impl Seen {
         })??;
         Ok(())
     }
-}
-
-async fn client(kubeconfig: &std::path::Path) -> Result<Client> {
-    let options = KubeConfigOptions::default();
-    let config = Kubeconfig::read_from(kubeconfig)?;
-    let config = Config::from_custom_kubeconfig(config, &options).await?;
-    Ok(Client::try_from(config)?)
 }
 
 async fn of_kube(api: Api<ConfigMap>, seen: Arc<Seen>) -> Result<()> {
@@ -145,7 +138,7 @@ async fn informers_see_each_write_once_while_connections_are_cut() -> Result<()>
     let relay = Relay::start(&boxed.kubeconfig(), &through).await?;
     let informers = [("kube", Seen::new()), ("client-go", Seen::new())];
     let [(_, kubes), (_, client_gos)] = &informers;
-    let maps = Api::default_namespaced(client(&through).await?);
+    let maps = Api::default_namespaced(client::of_file(&through).await?);
     let watching = async {
         tokio::try_join!(
             of_kube(maps, Arc::clone(kubes)),
@@ -156,7 +149,7 @@ async fn informers_see_each_write_once_while_connections_are_cut() -> Result<()>
         for (_, seen) in &informers {
             seen.is_synced.subscribe().wait_for(|is| *is).await?;
         }
-        let maps = Api::default_namespaced(client(&boxed.kubeconfig()).await?);
+        let maps = Api::default_namespaced(boxed.client().await?);
         let (sender, mut written) = watch::channel(0);
         let writing = tokio::spawn(write(maps, sender));
         let mut cut_at = 0;

@@ -9,9 +9,9 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Client, Config};
+use kube::Client;
 use serde_json::Value;
+use stagewright_tests::client;
 use stagewright_tests::programs::{Program, program, stagewright};
 use stagewright_tests::scenario::{Known, View, is_true, phase, text};
 
@@ -119,10 +119,7 @@ impl Cluster {
     }
 
     async fn client(&self) -> Result<Client> {
-        let kubeconfig = Kubeconfig::read_from(self.folder.path().join("kubeconfig"))?;
-        let options = KubeConfigOptions::default();
-        let config = Config::from_custom_kubeconfig(kubeconfig, &options).await?;
-        Ok(Client::try_from(config)?)
+        client::of_file(&self.folder.path().join("kubeconfig")).await
     }
 
     async fn view(&self, kind: &str, namespace: Option<&str>) -> Result<View> {

@@ -99,39 +99,10 @@ impl Builder {
         };
         let specs = &wanted.stages;
         let mut refused = Refusals::new();
-        let all: Vec<_> = specs.iter().collect();
-        let plugin = match self.load(&live, &all) {
-            Ok(plugin) => plugin,
-            Err(_) => {
-                // One that costs all the fuel, or traps, must not take the others along.
-                let mut good = Vec::new();
-                for stage in all {
-                    match self.load(&live, &[stage]) {
-                        Ok(_) => good.push(stage),
-                        Err(error) => drop(refused.insert(Arc::clone(stage.0), error.to_string())),
-                    }
-                }
-                self.load(&live, &good)?
-            }
-        };
+        let plugin = self.load_good(&live, specs, &mut refused)?;
         let stages = documents(&specs.iter().collect::<Vec<_>>());
         if let Some(plugin) = &plugin {
-            let given: Vec<_> = specs
-                .iter()
-                .filter(|(name, _)| !refused.contains_key(*name))
-                .collect();
-            for problem in documents(&given).problems(plugin.description()) {
-                let name = problem.stage.as_deref().unwrap_or_default();
-                let message = match problem.path.as_str() {
-                    "" => problem.message,
-                    path => format!("{path}: {}", problem.message),
-                };
-                let so_far = refused.entry(name.into()).or_default();
-                if !so_far.is_empty() {
-                    so_far.push_str("; ");
-                }
-                so_far.push_str(&message);
-            }
+            refuse_problems(plugin, specs, &mut refused);
         }
         let staged = stages.kinds();
         let asked = |other: &Arc<Plugin>| {
@@ -164,6 +135,28 @@ impl Builder {
         (orders, refused)
     }
 
+    /// All stages, or where that fails those that can be loaded alone: one that costs all the fuel, or traps, must not take the
+    /// others along.
+    fn load_good(
+        &self,
+        live: &Live,
+        specs: &Specs,
+        refused: &mut Refusals,
+    ) -> Result<Option<Arc<Plugin>>, LoadError> {
+        let all: Vec<_> = specs.iter().collect();
+        if let Ok(plugin) = self.load(live, &all) {
+            return Ok(plugin);
+        }
+        let mut good = Vec::new();
+        for stage in all {
+            match self.load(live, &[stage]) {
+                Ok(_) => good.push(stage),
+                Err(error) => drop(refused.insert(Arc::clone(stage.0), error.to_string())),
+            }
+        }
+        self.load(live, &good)
+    }
+
     /// None without stages.
     fn load(
         &self,
@@ -176,6 +169,26 @@ impl Builder {
         let settings = documents(specs).settings();
         let plugin = live.plugin(&settings, self.last.as_deref())?;
         Ok(Some(Arc::new(plugin)))
+    }
+}
+
+/// The stages that the plugin itself has left out, with all that is wrong with each.
+fn refuse_problems(plugin: &Plugin, specs: &Specs, refused: &mut Refusals) {
+    let given: Vec<_> = specs
+        .iter()
+        .filter(|(name, _)| !refused.contains_key(*name))
+        .collect();
+    for problem in documents(&given).problems(plugin.description()) {
+        let name = problem.stage.as_deref().unwrap_or_default();
+        let message = match problem.path.as_str() {
+            "" => problem.message,
+            path => format!("{path}: {}", problem.message),
+        };
+        let so_far = refused.entry(name.into()).or_default();
+        if !so_far.is_empty() {
+            so_far.push_str("; ");
+        }
+        so_far.push_str(&message);
     }
 }
 

@@ -222,13 +222,7 @@ impl Controller {
                     return None;
                 }
             }
-            let pause = UNSERVED.delay(attempt, attempt.wrapping_mul(0x9E37_79B9));
-            attempt = attempt.saturating_add(1);
-            tokio::select! {
-                biased;
-                () = stop.cancelled() => return None,
-                () = tokio::time::sleep(pause) => {}
-            }
+            pause(&mut attempt, stop).await?;
         }
     }
 
@@ -273,14 +267,19 @@ impl Controller {
                 }
                 Err(error) => tracing::debug!(%kind, %error, "discovery failed again"),
             }
-            let pause = UNSERVED.delay(attempt, attempt.wrapping_mul(0x9E37_79B9));
-            attempt = attempt.saturating_add(1);
-            tokio::select! {
-                biased;
-                () = stop.cancelled() => return None,
-                () = tokio::time::sleep(pause) => {}
-            }
+            pause(&mut attempt, stop).await?;
         }
+    }
+}
+
+/// Waits before the next look, each time longer; `None` at the end.
+async fn pause(attempt: &mut u32, stop: &CancellationToken) -> Option<()> {
+    let pause = UNSERVED.delay(*attempt, attempt.wrapping_mul(0x9E37_79B9));
+    *attempt = attempt.saturating_add(1);
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => None,
+        () = tokio::time::sleep(pause) => Some(()),
     }
 }
 

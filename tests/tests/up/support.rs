@@ -1,18 +1,18 @@
 //! A cluster in one process, and its clients.
 
 use std::fmt::Debug;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use futures::{StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
 use kube::api::{WatchEvent, WatchParams};
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Api, Client, Config};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+pub use stagewright_tests::client::{of as client_of, of_file as client};
 use stagewright_tests::programs;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
@@ -96,16 +96,6 @@ pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> Result<T>
 
 pub fn kubeconfig(summary: &Value) -> Result<PathBuf> {
     Ok(summary["kubeconfig"].as_str().context("kubeconfig")?.into())
-}
-
-pub async fn client(file: &Path) -> Result<Client> {
-    client_of(Kubeconfig::read_from(file)?).await
-}
-
-pub async fn client_of(kubeconfig: Kubeconfig) -> Result<Client> {
-    let options = KubeConfigOptions::default();
-    let config = Config::from_custom_kubeconfig(kubeconfig, &options).await?;
-    Ok(Client::try_from(config)?)
 }
 
 pub fn pod(name: &str) -> Result<Pod> {

@@ -1,6 +1,7 @@
 //! Which paths differ between two values of a type (structured-merge-diff, `typed/compare.go`).
 
 use serde_json::{Map, Value};
+use stagewright_core::json::equal;
 
 use super::element;
 use super::managers::Fields;
@@ -72,25 +73,6 @@ impl Changes {
     }
 }
 
-/// Whether two values are one: numbers are by what they are, not by how they are written.
-pub(super) fn same(one: &Value, other: &Value) -> bool {
-    match (one, other) {
-        (Value::Number(one), Value::Number(other)) => {
-            one == other || one.as_f64() == other.as_f64()
-        }
-        (Value::Array(one), Value::Array(other)) => {
-            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| same(one, other))
-        }
-        (Value::Object(one), Value::Object(other)) => {
-            one.len() == other.len()
-                && one
-                    .iter()
-                    .all(|(name, value)| other.get(name).is_some_and(|other| same(value, other)))
-        }
-        _ => one == other,
-    }
-}
-
 fn compare(typed: Typed<'_>, old: Option<&Value>, new: Option<&Value>) -> Found {
     let mut found = Found::default();
     if old == new {
@@ -145,7 +127,7 @@ impl Found {
         match (old, new) {
             (None, _) => self.added.member = true,
             (_, None) => self.removed.member = true,
-            (Some(old), Some(new)) => self.modified.member |= !same(old, new),
+            (Some(old), Some(new)) => self.modified.member |= !equal(old, new),
         }
         true
     }

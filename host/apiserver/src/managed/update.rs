@@ -3,8 +3,9 @@
 use std::sync::LazyLock;
 
 use serde_json::Value;
+use stagewright_core::json::equal;
 
-use super::compare::{Changes, same};
+use super::compare::Changes;
 use super::element;
 use super::managers::{Manager, Writer, cap};
 use super::merge::merge;
@@ -236,7 +237,7 @@ fn merged(
         }
     }
     lose(&mut managers, &changes);
-    let changed = !same(old, &new);
+    let changed = !equal(old, &new);
     if changed {
         own.time = writer.time();
     }

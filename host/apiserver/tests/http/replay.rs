@@ -245,6 +245,27 @@ pub fn is_among(otherwise: &[(&str, &str)], exchange: &Exchange) -> bool {
     otherwise.iter().any(|(known, _)| *known == title)
 }
 
+/// Where this server answers a script otherwise than was recorded, but for what is known: the place in it, and what is apart. The
+/// prelude is what it is sent before.
+#[allow(dead_code, reason = "each program plays some recordings")]
+pub fn script_differences(prelude: &[Exchange], script: &[Exchange]) -> Vec<(usize, String)> {
+    let Some(first) = prelude.iter().chain(script).next() else {
+        return Vec::new();
+    };
+    let mut player = Player::new(first);
+    for exchange in prelude {
+        player.play(exchange);
+    }
+    let told = script.iter().map(|exchange| {
+        let told = player.play(exchange);
+        let mut known = SCRIPTS_OTHERWISE.iter();
+        let is_known = known.any(|known| known.covers(exchange, &told));
+        if is_known { String::new() } else { told }
+    });
+    let apart = told.enumerate().filter(|(_, told)| !told.is_empty());
+    apart.collect()
+}
+
 fn ask(server: &ApiServer, exchange: &Exchange) -> Exchange {
     let response = server.call(request(exchange).map(Bytes::from));
     let warnings = warnings(response.headers());

@@ -5,7 +5,7 @@
     reason = "it is what a client without our room for requests spends"
 )]
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ use anyhow::{Context, Result};
 use futures::{AsyncBufReadExt as _, StreamExt as _};
 use http::{Method, Request};
 use kube::Client;
-use kube::config::{KubeConfigOptions, Kubeconfig};
 use serde_json::{Value, json};
+use stagewright_tests::client;
 use stagewright_tests::controlplane::ControlPlane;
 use stagewright_tests::host::{cpu, resident};
 use stagewright_tests::scenario::{name, uid};
@@ -65,17 +65,10 @@ pub fn run(kubeconfig: PathBuf) -> Result<()> {
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        let client = client(&kubeconfig).await?;
+        let client = client::of_file(&kubeconfig).await?;
         let follow = KINDS.map(|(path, status)| follow(client.clone(), path, status));
         futures::future::try_join_all(follow).await.map(drop)
     })
-}
-
-async fn client(kubeconfig: &Path) -> Result<Client> {
-    let config = Kubeconfig::read_from(kubeconfig)?;
-    let options = KubeConfigOptions::default();
-    let config = kube::Config::from_custom_kubeconfig(config, &options).await?;
-    Ok(Client::try_from(config)?)
 }
 
 async fn follow(client: Client, path: &'static str, status: Status) -> Result<()> {

@@ -5,25 +5,27 @@
 //!
 //! # Known gaps
 //! Accepted here and refused there, or left out here and filled in there:
-//! - *Decoding*: duplicate fields are not seen. Fields are looked at in the order of the alphabet, so of several wrong types another may be told. Resources finer than a thousandth are
-//!   not rounded up.
+//! - *Decoding*: duplicate fields are not seen. Fields are looked at in the order of the alphabet, so of several wrong types another
+//!   may be told. Resources finer than a thousandth are not rounded up.
 //! - *Defaults*: a Service gets no address and no node port; a pod no volume of its service account, no token, no `RuntimeClass`, no
 //!   `LimitRange`, no pod-level resources from its containers', and no priority from classes other than the system's; a claim no
 //!   class of storage and no `dataSourceRef` from its `dataSource`; `matchLabelKeys` are not merged into selectors.
 //! - *Admission plugins*: nodes come without the taint `node.kubernetes.io/not-ready`, volumes and claims without their protecting
 //!   finalizers, since no controller runs that would take them away. Quotas, priorities and the growth of claims are not asked.
-//! - *Warnings*: none but those of unknown fields.
+//! - *Warnings*: none but those of unknown fields, and of Jobs that are deleted without their pods.
 //! - *Validation of pods*: affinities, security contexts, DNS configuration, host aliases, volumes beyond their required fields,
 //!   resource claims but for their statuses, devices, operating systems, annotations of AppArmor and seccomp, resize policies, how an
 //!   affinity narrows while gates hold a pod, and the resources of a resize beyond their form.
-//! - *Validation of Jobs*: rules of failure and success policies; completed and failed indices that overlap; schedules and time zones
-//!   of CronJobs beyond that there is one.
+//! - *Validation of Jobs*: rules of failure and success policies; completed and failed indices that overlap; schedules of CronJobs
+//!   beyond the number of their fields, and time zones.
 //! - *Validation of Services*: addresses, families, source ranges, classes of load balancers and policies of traffic.
 //! - *Validation of volumes*: their sources, node affinities, and what may change beside the source.
-//! - *No rules but metadata's*: admissionregistration, apiregistration, certificates, discovery, Endpoints, flowcontrol, IngressClass,
-//!   Ingress, IPAddress, LimitRange, NetworkPolicy, node, ResourceQuota, ServiceCIDR, CSIDriver, CSINode, CSIStorageCapacity,
-//!   DeviceClass, ResourceSlice; of roles their rules, of bindings their subjects, of autoscalers their metrics and behaviour.
-//!   What a CustomResourceDefinition must be is in `kinds/custom`.
+//! - *Validation of networking*: ports, hints and names of EndpointSlices; wildcards, paths and TLS of Ingresses; parameters of their
+//!   classes; rules of NetworkPolicies.
+//! - *Validation of the rest*: how the amounts of a LimitRange compare, tokens of CSIDrivers, aggregation of ClusterRoles.
+//! - *No rules but metadata's*: admissionregistration, apiregistration, certificates, Endpoints, flowcontrol, IPAddress, node,
+//!   ResourceQuota, ServiceCIDR, CSIStorageCapacity, DeviceClass, ResourceSlice; of autoscalers their metrics and behaviour. What a
+//!   CustomResourceDefinition must be is in `kinds/custom`.
 //! - *Messages* show objects with their JSON names in the order of the alphabet, and not how two objects differ.
 
 mod decode;

@@ -164,10 +164,12 @@ pub(super) fn service(errors: &mut Errors, change: Change<'_>) {
     let before = text(change.old, "/spec/clusterIP");
     let fixed = !external && text(change.old, "/spec/type") != "ExternalName";
     let now = text(spec, "/clusterIP");
-    if !["", "None"].contains(&now) && now.parse::<std::net::IpAddr>().is_err() {
-        let words = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
-        errors.invalid("spec.clusterIPs[0]", now, words);
-        return;
+    if !["", "None"].contains(&now) {
+        let broken = names::ip(now);
+        if !broken.is_empty() {
+            errors.form("spec.clusterIPs[0]", now, broken);
+            return;
+        }
     }
     if !before.is_empty() && fixed && now != before {
         let ips = at(spec, "/clusterIPs").clone();

@@ -231,11 +231,15 @@ pub(super) fn selector(errors: &mut Errors, selector: &Value, path: &str) {
     }
 }
 
-/// A number that is there is not below zero.
+/// A number that is there is not below zero. The path is its object's, empty for the root.
 pub(super) fn not_below_zero(errors: &mut Errors, object: &Value, field: &str, path: &str) {
     let number = int(object, &format!("/{field}"));
     if let Some(number) = number.filter(|number| *number < 0) {
         let words = "must be greater than or equal to 0";
-        errors.invalid(&format!("{path}.{field}"), number, words);
+        let path = match path {
+            "" => field.to_owned(),
+            path => format!("{path}.{field}"),
+        };
+        errors.invalid(&path, number, words);
     }
 }

@@ -72,6 +72,13 @@ pub(super) fn subdomain(text: &str) -> Vec<String> {
     errors
 }
 
+/// An address of the Internet Protocol, of either version.
+pub(super) fn ip(text: &str) -> Vec<String> {
+    const WORDS: &str = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
+    let broken = text.parse::<std::net::IpAddr>().is_err();
+    broken.then(|| WORDS.to_owned()).into_iter().collect()
+}
+
 /// A part of a path.
 pub(super) fn segment(text: &str) -> Vec<String> {
     if [".", ".."].contains(&text) {

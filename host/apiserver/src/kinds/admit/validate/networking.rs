@@ -7,8 +7,6 @@ use serde_json::Value;
 use super::super::look::{at, int, items, list, text};
 use super::{Change, Errors, metadata, names};
 
-const IP_WORDS: &str = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
-
 /// An EndpointSlice, new or changed.
 pub(super) fn endpoint_slice(errors: &mut Errors, change: Change<'_>) {
     const SUPPORTED: [&str; 3] = ["FQDN", "IPv4", "IPv6"];
@@ -39,7 +37,7 @@ fn addresses(errors: &mut Errors, endpoint: &Value, sort: &str, path: &str) {
         let address = address.as_str().unwrap_or_default();
         match (sort, address.parse::<IpAddr>()) {
             ("IPv4" | "IPv6", Err(_)) => {
-                errors.invalid(&format!("{path}[{number}]"), address, IP_WORDS)
+                errors.form(&format!("{path}[{number}]"), address, names::ip(address));
             }
             ("IPv4", Ok(ip)) if !ip.is_ipv4() => {
                 errors.invalid(path, address, "must be an IPv4 address");
@@ -165,8 +163,8 @@ pub(super) fn balanced(errors: &mut Errors, change: Change<'_>, is_service: bool
     }
     for (number, given) in given.iter().enumerate() {
         let (ip, host) = (text(given, "/ip"), text(given, "/hostname"));
-        if !ip.is_empty() && ip.parse::<IpAddr>().is_err() {
-            errors.invalid(&format!("{PATH}[{number}].ip"), ip, IP_WORDS);
+        if !ip.is_empty() {
+            errors.form(&format!("{PATH}[{number}].ip"), ip, names::ip(ip));
         }
         if !host.is_empty() {
             let place = format!("{PATH}[{number}].hostname");

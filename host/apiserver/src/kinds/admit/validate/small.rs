@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::super::look::{at, entries, int, is_true, items, list, text};
-use super::{Change, Errors, names};
+use super::{Change, Errors, metadata, names};
 
 /// The highest priority that is not the system's.
 const HIGHEST: i64 = 1_000_000_000;
@@ -75,11 +75,7 @@ pub(super) fn priority_class(errors: &mut Errors, change: Change<'_>) {
 /// A ControllerRevision, new or changed.
 pub(super) fn controller_revision(errors: &mut Errors, change: Change<'_>) {
     let revision = change.new;
-    let number = int(revision, "/revision");
-    if let Some(number) = number.filter(|number| *number < 0) {
-        let words = "must be greater than or equal to 0";
-        errors.invalid("revision", number, words);
-    }
+    metadata::not_below_zero(errors, revision, "revision", "");
     if !change.old.is_null() {
         errors.immutable(revision, change.old, "data");
         return;

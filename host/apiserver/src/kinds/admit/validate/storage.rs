@@ -263,11 +263,8 @@ pub(super) fn node_drivers(errors: &mut Errors, change: Change<'_>) {
         if text(driver, "/nodeID").is_empty() {
             errors.required(&format!("{path}.nodeID"), "");
         }
-        let count = int(driver, "/allocatable/count");
-        if let Some(count) = count.filter(|count| *count < 0) {
-            let words = "must be greater than or equal to 0";
-            errors.invalid(&format!("{path}.allocatable.count"), count, words);
-        }
+        let place = format!("{path}.allocatable");
+        metadata::not_below_zero(errors, at(driver, "/allocatable"), "count", &place);
         if seen.contains(&name) {
             errors.duplicate(&format!("{path}.name"), name);
         }

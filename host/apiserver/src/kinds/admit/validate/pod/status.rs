@@ -1,7 +1,5 @@
 //! A pod's status (`ValidatePodStatusUpdate`).
 
-use std::net::IpAddr;
-
 use serde_json::Value;
 
 use super::super::super::look::{at, int, items, list, text};
@@ -176,9 +174,9 @@ fn addresses(errors: &mut Errors, new: &Value, old: &Value) {
         };
         let (given, before) = (all(new), all(old));
         for (index, address) in given.iter().enumerate() {
-            if address.parse::<IpAddr>().is_err() && !before.contains(address) {
-                let words = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
-                errors.invalid(&format!("status.{field}[{index}]"), *address, words);
+            if !before.contains(address) {
+                let path = format!("status.{field}[{index}]");
+                errors.form(&path, address, names::ip(address));
             }
         }
         let sixes = given.iter().filter(|address| address.contains(':')).count();
