@@ -103,9 +103,9 @@ pub enum RelationError {
 impl Relations {
     /// The relations of all plugins' subjects.
     #[must_use]
-    pub fn new(subjects: &[(String, Subject)]) -> Self {
+    pub fn new<'a>(subjects: impl IntoIterator<Item = &'a Subject>) -> Self {
         let mut relations = Self::default();
-        for (_, subject) in subjects {
+        for subject in subjects {
             if relations.place(subject).is_some() {
                 continue;
             }

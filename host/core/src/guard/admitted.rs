@@ -1,6 +1,6 @@
 //! The proof that a write is forward.
 
-use super::took::{Meant, Took};
+use super::took::{Meant, Took, Unheeded};
 use super::wire::Action;
 use crate::object::{Key, Snapshot};
 use crate::order::{Mend, Rank};
@@ -98,6 +98,14 @@ impl Admitted {
     pub fn took(&self, response: &Snapshot) -> Took {
         self.meant
             .as_ref()
-            .map_or(Took::Stored, |meant| meant.took(response))
+            .map_or(Took::Stored, |meant| meant.took(&self.key, response))
+    }
+
+    /// Whether it asks the server for nothing but what it did not heed before.
+    #[must_use]
+    pub fn repeats(&self, unheeded: &Unheeded) -> bool {
+        self.meant
+            .as_ref()
+            .is_some_and(|meant| meant.repeats(&self.key, unheeded))
     }
 }

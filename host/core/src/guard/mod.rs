@@ -30,7 +30,7 @@ use took::Meant;
 pub use admitted::Admitted;
 pub use rehearsal::{Planned, Rehearsal, rehearse};
 pub use surface::Surface;
-pub use took::Took;
+pub use took::{Took, Unheeded};
 pub use violation::Violation;
 pub use wire::{Action, WireForm};
 
@@ -189,11 +189,7 @@ fn admit_patch(
         body,
         as_user: patch.as_user.clone(),
     };
-    let meant = Meant {
-        before,
-        after,
-        version: Some(object.version()),
-    };
+    let meant = Meant::new(before, after, Some(object.version()));
     Ok(Verdict::Write(Admitted::new(
         object.key().clone(),
         action,
@@ -203,7 +199,9 @@ fn admit_patch(
     )))
 }
 
-/// A deletion that the server would take for the one under way is none (apiserver `BeforeDelete`: only a shorter grace counts).
+/// A deletion that the server would take for the one under way is none (apiserver `BeforeDelete`: only a shorter grace counts). But the
+/// server deletes in two steps, and somebody else's write between them leaves an object whose grace is over and that nothing holds:
+/// that one goes with the next deletion.
 fn admit_delete(
     object: &Snapshot,
     grace: Option<u32>,
@@ -214,8 +212,14 @@ fn admit_delete(
         let running = object
             .body()
             .at("/metadata/deletionGracePeriodSeconds")
-            .and_then(Value::as_u64);
-        if grace.is_none_or(|grace| u64::from(grace) >= running.unwrap_or(0)) {
+            .and_then(Value::as_u64)
+            .unwrap_or(0);
+        let finalizers = object.body().at("/metadata/finalizers");
+        let is_held = finalizers
+            .and_then(Value::as_array)
+            .is_some_and(|finalizers| !finalizers.is_empty());
+        let is_left = running == 0 && !is_held;
+        if !is_left && grace.is_none_or(|grace| u64::from(grace) >= running) {
             return Ok(Verdict::Unchanged { mended: Vec::new() });
         }
     }

@@ -125,11 +125,7 @@ pub(super) fn create(
     }
     let action = wire::create(&object)?;
     let rank = order.rank(&object);
-    let meant = Meant {
-        before: Arc::new(json!({})),
-        after: object,
-        version: None,
-    };
+    let meant = Meant::new(Arc::new(json!({})), object, None);
     Ok(Verdict::Write(Admitted::new(
         key,
         action,

@@ -95,11 +95,12 @@ impl Ground<'_> {
                 from,
             });
         };
-        let breaches = self.order.breaches(before, &after);
+        // That it is the same object was seen by its identity.
+        let to = self.order.rank(&after);
+        let breaches = from.breaches(self.order, &to);
         if !breaches.is_empty() {
             return Err(Violation::Backward(breaches));
         }
-        let to = self.order.rank(&after);
         Ok(Judged {
             after: Some(after),
             mended,

@@ -1,65 +1,105 @@
 //! Whether the server stored what was meant.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use serde::Serialize;
 use serde_json::Value;
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::json::At as _;
 use crate::json::{changed_pointers, equal, pointer};
-use crate::object::{ResourceVersion, Snapshot};
+use crate::object::{Key, ResourceVersion, Snapshot};
 use crate::time::Time;
 
 /// What the server made of a write.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Took {
     /// As meant, to the letter.
     Stored,
     /// As meant, in the server's words: defaults filled in, amounts and times written its own way.
-    Normalised,
+    Normalised(Unheeded),
     /// But for these pointers: pruned, or rewritten by admission.
-    Partly(Vec<String>),
+    Partly(Vec<String>, Unheeded),
     /// Nothing of it: the same would come of a repetition.
     WithoutEffect,
 }
 
+/// What the server was asked for and wrote otherwise: a digest of each place with the value that was wanted there.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Unheeded(Vec<u64>);
+
 /// What a write was meant to make.
 #[derive(Debug)]
 pub(super) struct Meant {
-    pub before: Arc<Value>,
-    pub after: Value,
+    before: Arc<Value>,
+    after: Value,
     /// The version that was written to; none for a creation.
-    pub version: Option<ResourceVersion>,
+    version: Option<ResourceVersion>,
+    /// The pointers at which the two differ, once somebody has asked.
+    changes: OnceLock<Vec<String>>,
 }
 
 // === impl Meant ===
 
 impl Meant {
+    pub(super) fn new(before: Arc<Value>, after: Value, version: Option<ResourceVersion>) -> Self {
+        Self {
+            before,
+            after,
+            version,
+            changes: OnceLock::new(),
+        }
+    }
+
+    fn changes(&self) -> &[String] {
+        self.changes.get_or_init(|| {
+            let changes = changed_pointers(&self.before, &self.after);
+            changes.iter().map(pointer).collect()
+        })
+    }
+
+    /// Whether it asks for nothing but what was not heeded before.
+    pub(super) fn repeats(&self, key: &Key, unheeded: &Unheeded) -> bool {
+        let mut wishes = self.changes().iter().map(|at| self.wish(key, at));
+        !unheeded.0.is_empty() && wishes.all(|wish| unheeded.0.contains(&wish))
+    }
+
+    fn wish(&self, key: &Key, at: &str) -> u64 {
+        let wanted = self.after.at(at).map(ToString::to_string);
+        xxh3_64(format!("{key}\n{at}\n{}", wanted.unwrap_or_default()).as_bytes())
+    }
+
     /// Compares where we changed something; the rest is the server's.
-    pub(super) fn took(&self, response: &Snapshot) -> Took {
+    pub(super) fn took(&self, key: &Key, response: &Snapshot) -> Took {
         if self.version == Some(response.version()) {
             return Took::WithoutEffect;
         }
-        let (mut differing, mut moved, mut literal) = (Vec::new(), false, true);
-        for at in changed_pointers(&self.before, &self.after)
-            .iter()
-            .map(pointer)
-        {
+        let (mut differing, mut moved, mut unheeded) = (Vec::new(), false, Unheeded::default());
+        for at in self.changes() {
             let [was, wanted, is] =
-                [&*self.before, &self.after, response.body()].map(|tree| tree.at(&at));
+                [&*self.before, &self.after, response.body()].map(|tree| tree.at(at));
             moved |= !same(was, is);
-            literal &= same(wanted, is);
+            if !same(wanted, is) {
+                unheeded.0.push(self.wish(key, at));
+            }
             if !is_stored(wanted, is) {
-                differing.push(at);
+                differing.push(at.clone());
             }
         }
         match (differing.is_empty(), moved) {
-            (true, _) if literal => Took::Stored,
-            (true, _) => Took::Normalised,
-            (false, true) => Took::Partly(differing),
+            (true, _) if unheeded.0.is_empty() => Took::Stored,
+            (true, _) => Took::Normalised(unheeded),
+            (false, true) => Took::Partly(differing, unheeded),
             (false, false) => Took::WithoutEffect,
         }
+    }
+}
+
+// === impl Unheeded ===
+
+impl Unheeded {
+    /// Adds what was not heeded elsewhere.
+    pub fn extend(&mut self, other: Self) {
+        self.0.extend(other.0);
     }
 }
 

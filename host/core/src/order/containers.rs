@@ -54,6 +54,8 @@ pub(super) struct Container {
     name: Box<str>,
     restarts: i64,
     step: Step,
+    /// Whether it has a status.
+    told: bool,
     /// Whether another attempt is allowed: after the end it had, or, before that, after any.
     may_restart: bool,
 }
@@ -67,14 +69,19 @@ pub(super) struct Pod {
     pub ends: bool,
 }
 
-/// All containers of the pod's spec, in its order. A container without a status waits; a status without a container is nothing.
+/// All containers of the pod's spec, in its order, and behind them what has a status alone. A container without a status waits; one
+/// that has nothing but a status has no policy by which it might run again (`ValidateContainerStateTransition`).
 pub(super) fn of(pod: &Value) -> Box<[Container]> {
     let policy = Policy::of(pod);
     let mut found = Vec::new();
     for (list, spec, statuses) in LISTS {
-        for container in pod.at(spec).and_then(Value::as_array).into_iter().flatten() {
+        let items = |at| pod.at(at).and_then(Value::as_array).into_iter().flatten();
+        let first = found.len();
+        for container in items(spec) {
             let name = text_at(container, "/name");
-            let status = status(pod, statuses, name).unwrap_or(&Value::Null);
+            let found_status = status(pod, statuses, name);
+            let told = found_status.is_some();
+            let status = found_status.unwrap_or(&Value::Null);
             let (step, end) = step(status);
             let may_restart = match (list, end.map(|end| end.get("exitCode").and_then(number))) {
                 (List::Ephemeral, _) => false,
@@ -87,7 +94,26 @@ pub(super) fn of(pod: &Value) -> Box<[Container]> {
                 name: name.into(),
                 restarts,
                 step,
+                told,
                 may_restart,
+            });
+        }
+        for status in items(statuses) {
+            let name = status
+                .get("name")
+                .and_then(Value::as_str)
+                .unwrap_or_default();
+            let mut known = found.iter().skip(first);
+            if known.any(|container: &Container| &*container.name == name) {
+                continue;
+            }
+            found.push(Container {
+                list,
+                name: name.into(),
+                restarts: status.get("restartCount").and_then(number).unwrap_or(0),
+                step: step(status).0,
+                told: true,
+                may_restart: list != List::Ephemeral && policy.all(),
             });
         }
     }
@@ -96,14 +122,15 @@ pub(super) fn of(pod: &Value) -> Box<[Container]> {
 
 /// The moves that are backward within one epoch.
 pub(super) fn breaches(from: &[Container], to: &[Container], pod: Pod) -> Vec<Breach> {
-    let pairs = from.iter().filter_map(|from| {
-        let to = to
-            .iter()
-            .find(|to| to.list == from.list && to.name == from.name)?;
-        Some((from, to))
-    });
-    pairs
-        .filter_map(|(from, to)| breach(from, to, pod))
+    let next = |from: &Container| {
+        to.iter()
+            .find(|to| to.list == from.list && to.name == from.name)
+    };
+    from.iter()
+        .filter_map(|from| match next(from) {
+            Some(to) => breach(from, to, pod),
+            None => from.lost(),
+        })
         .collect()
 }
 
@@ -113,8 +140,10 @@ fn breach(from: &Container, to: &Container, pod: Pod) -> Option<Breach> {
     } else if pod.ended && from.step != Step::Running && to.step == Step::Running {
         "StartedAfterEnd"
     } else if to.restarts > from.restarts {
-        // The kubelet counts one on when it lost a running container, and does not start it (kubelet_pods.go, exit code 137).
-        let lost = from.step < Step::Terminated && to.step == Step::Terminated;
+        // The kubelet counts one on when it lost a running container, and does not start it (kubelet_pods.go, exit code 137). From
+        // that end it may wait for the next attempt, so it may be seen waiting at once.
+        let waits = to.step == Step::BackOff && from.may_restart;
+        let lost = from.step < Step::Terminated && (to.step == Step::Terminated || waits);
         if lost || (from.may_restart && !pod.ended && !pod.deleting) {
             return None;
         }
@@ -128,8 +157,10 @@ fn breach(from: &Container, to: &Container, pod: Pod) -> Option<Breach> {
     } else if to.step < from.step || (!from.may_restart && to.may_restart) {
         // The latter: an end that forbids another attempt gives way to one that allows it.
         "ContainerBackward"
-    } else {
+    } else if to.told {
         return None;
+    } else {
+        return from.lost();
     };
     Some(Breach::new(rule, from.path(), from, to))
 }
@@ -220,6 +251,12 @@ fn status<'a>(pod: &'a Value, at: &str, name: &str) -> Option<&'a Value> {
 // === impl Container ===
 
 impl Container {
+    /// What was said of it is not taken back: the kubelet never leaves a container out.
+    fn lost(&self) -> Option<Breach> {
+        self.told
+            .then(|| Breach::new("ContainerLost", self.path(), self, "none"))
+    }
+
     fn path(&self) -> String {
         let at = LISTS
             .iter()

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::json::Path;
 
@@ -31,6 +32,12 @@ pub struct DeclaredOrder {
 // === impl DeclaredOrder ===
 
 impl DeclaredOrder {
+    /// What the object says its phase is.
+    pub(super) fn told<'a>(&self, object: &'a Value) -> Option<&'a str> {
+        let phase = self.path.as_ref()?.first(object)?.as_str()?;
+        (!phase.is_empty()).then_some(phase)
+    }
+
     /// Whether the order makes sense by itself.
     ///
     /// # Errors

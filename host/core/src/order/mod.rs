@@ -8,6 +8,7 @@ mod breach;
 mod conditions;
 mod containers;
 mod declared;
+mod devices;
 mod job;
 mod model;
 mod namespace;
@@ -55,6 +56,12 @@ pub enum Order {
     PersistentVolume,
     /// Core v1.
     PersistentVolumeClaim,
+    /// storage.k8s.io/v1.
+    VolumeAttachment,
+    /// resource.k8s.io/v1.
+    ResourceClaim,
+    /// resource.k8s.io/v1.
+    ResourceSlice,
     /// coordination.k8s.io/v1.
     Lease,
     /// certificates.k8s.io/v1.
@@ -86,6 +93,9 @@ impl Order {
             ("", "v1", "Namespace") => Self::Namespace,
             ("", "v1", "PersistentVolume") => Self::PersistentVolume,
             ("", "v1", "PersistentVolumeClaim") => Self::PersistentVolumeClaim,
+            ("storage.k8s.io", "v1", "VolumeAttachment") => Self::VolumeAttachment,
+            ("resource.k8s.io", "v1", "ResourceClaim") => Self::ResourceClaim,
+            ("resource.k8s.io", "v1", "ResourceSlice") => Self::ResourceSlice,
             ("coordination.k8s.io", "v1", "Lease") => Self::Lease,
             ("certificates.k8s.io", "v1", "CertificateSigningRequest") => {
                 Self::CertificateSigningRequest
@@ -120,12 +130,15 @@ impl Order {
         let mut mends = Vec::new();
         // What was observed may be an epoch, so it comes before the question whether there is a new one.
         scalars::mend_observed(before, after, &mut mends);
-        let renewed = self.rank(before).is_renewed_by(&self.rank(after));
+        // The rest of the ranks costs more, and seldom has a say.
+        let renewed = rank::has_risen(&self.epochs(before), &self.epochs(after))
+            && self.rank(before).is_renewed_by(&self.rank(after));
         scalars::mend(model, before, after, renewed, now, &mut mends);
         if model.containers {
             if !renewed {
                 containers::mend(before, after, &mut mends);
             }
+            pod::mend_nomination(before, after, &mut mends);
             pod::mend_ready(after, &mut mends);
         }
         conditions::mend_clocks(before, after, now, model.clocked, &mut mends);
@@ -155,6 +168,9 @@ impl Order {
             Self::Namespace => &namespace::MODEL,
             Self::PersistentVolume => &storage::VOLUME,
             Self::PersistentVolumeClaim => &storage::CLAIM,
+            Self::VolumeAttachment => &storage::ATTACHMENT,
+            Self::ResourceClaim => &devices::CLAIM,
+            Self::ResourceSlice => &devices::SLICE,
             Self::Lease => &others::LEASE,
             Self::CertificateSigningRequest => &others::SIGNING_REQUEST,
             Self::CustomResourceDefinition => &others::DEFINITION,
@@ -163,26 +179,22 @@ impl Order {
         }
     }
 
-    /// The phase that counts: none if the order has no phases.
-    fn phase(&self, object: &Value) -> Option<Cow<'static, str>> {
+    /// The phase that counts, and whether the object says so itself: none if the order has no phases.
+    fn phase(&self, object: &Value) -> Option<(Cow<'static, str>, bool)> {
         if let Self::Declared(declared) = self {
-            let phase = declared
-                .path
-                .as_ref()?
-                .first(object)
-                .and_then(Value::as_str);
-            let phase = phase
-                .filter(|phase| !phase.is_empty())
-                .or(declared.initial.as_deref());
-            return Some(phase.unwrap_or_default().to_owned().into());
+            declared.path.as_ref()?;
+            let told = declared.told(object);
+            let phase = told.or(declared.initial.as_deref()).unwrap_or_default();
+            return Some((phase.to_owned().into(), told.is_some()));
         }
         let model = self.model();
         let phase = model.phase?(object);
         if phase.is_empty() {
-            return Some(model.initial.into());
+            return Some((model.initial.into(), false));
         }
         let known = model.graph.iter().find(|(name, _)| *name == phase);
-        Some(known.map_or_else(|| phase.into_owned().into(), |(name, _)| (*name).into()))
+        let phase = known.map_or_else(|| phase.into_owned().into(), |(name, _)| (*name).into());
+        Some((phase, true))
     }
 
     /// For messages.

@@ -35,6 +35,8 @@ pub(super) struct Model {
     pub once: &'static [Once],
     /// Numbers of which a fall is taken back.
     pub rising: &'static [&'static str],
+    /// Numbers of which a rise is taken back, and their end.
+    pub falling: &'static [&'static str],
     /// Times that neither fall nor lie in the future; otherwise they are set right.
     pub times: &'static [&'static str],
     /// Whether conditions of this kind always say when they changed last.
@@ -110,6 +112,7 @@ pub(super) const ANY: Model = Model {
     containers: false,
     once: &[],
     rising: &["/status/collisionCount"],
+    falling: &[],
     times: &[],
     clocked: false,
 };

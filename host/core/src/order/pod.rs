@@ -57,9 +57,35 @@ pub(super) static MODEL: Model = Model {
         Once::within_epoch("/status/hostIP"),
         Once::within_epoch("/status/hostIPs"),
     ],
+    // validation.go ValidatePodUpdate: "must be less than or equal to previous value", "must not update from a positive integer to nil".
+    falling: &["/spec/activeDeadlineSeconds"],
     clocked: true,
     ..ANY
 };
+
+/// A pod that has a node is nominated for none any more (validation.go `ValidatePodStatusUpdate`: "nominatedNodeName" may not be set on
+/// a pod that is bound).
+pub(super) fn mend_nomination(before: &Value, after: &mut Value, mends: &mut Vec<Mend>) {
+    const AT: &str = "/status/nominatedNodeName";
+    let (had, wanted) = (text_at(before, AT).to_owned(), text_at(after, AT));
+    if wanted.is_empty() || wanted == had || text_at(after, "/spec/nodeName").is_empty() {
+        return;
+    }
+    let Some(status) = after.get_mut("status").and_then(Value::as_object_mut) else {
+        return;
+    };
+    let right = (!had.is_empty()).then(|| json!(had));
+    let was = match &right {
+        Some(right) => status.insert("nominatedNodeName".to_owned(), right.clone()),
+        None => status.remove("nominatedNodeName"),
+    };
+    mends.push(Mend::new(
+        "NominatedAfterBinding",
+        AT.to_owned(),
+        was.as_ref(),
+        right.as_ref(),
+    ));
+}
 
 /// A pod that has ended is not ready, whatever its conditions say (`status_manager.go` `mergePodStatus`, kubernetes#108594).
 pub(super) fn mend_ready(after: &mut Value, mends: &mut Vec<Mend>) {

@@ -27,6 +27,9 @@ pub struct Rank {
     /// `None`: the order has no phases. Empty: the object has none, and the order no initial one.
     #[serde(skip_serializing_if = "Option::is_none")]
     phase: Option<Cow<'static, str>>,
+    /// Whether the object says so itself.
+    #[serde(skip)]
+    told: bool,
     #[serde(skip_serializing_if = "<[Epoch]>::is_empty")]
     epochs: Box<[Epoch]>,
     /// Those that are True.
@@ -77,7 +80,7 @@ impl Deletion {
 
 impl Rank {
     pub(super) fn of(order: &Order, object: &Value) -> Self {
-        let phase = order.phase(object);
+        let (phase, told) = order.phase(object).unzip();
         let counted = |counter: &super::model::Counter| {
             let falls = counter.unless.is_some_and(|unless| unless(object));
             (!falls).then(|| {
@@ -92,6 +95,7 @@ impl Rank {
             deletion: Deletion::of(object),
             terminal: phase.as_ref().is_some_and(|phase| order.is_terminal(phase)),
             phase,
+            told: told.unwrap_or(false),
             epochs: order.epochs(object),
             latches: order
                 .latches()
@@ -138,12 +142,11 @@ impl Rank {
 
     /// Whether `to` stands in a new epoch that frees what is within epochs.
     pub(super) fn is_renewed_by(&self, to: &Self) -> bool {
-        !self.terminal
-            && self.deletion.is_none()
-            && matches!(compare(&self.epochs, &to.epochs), Epochs::Risen)
+        !self.terminal && self.deletion.is_none() && has_risen(&self.epochs, &to.epochs)
     }
 
-    pub(super) fn breaches(&self, order: &Order, to: &Self) -> Vec<Breach> {
+    /// In which ways `to` is backward of this rank, for the same object; empty if it is not. Both must be of that order.
+    pub(crate) fn breaches(&self, order: &Order, to: &Self) -> Vec<Breach> {
         let renewed = self.is_renewed_by(to);
         let mut found = Vec::new();
         found.extend(self.deletion_breach(to));
@@ -201,8 +204,11 @@ impl Rank {
 
     fn phase_breach(&self, order: &Order, to: &Self, renewed: bool) -> Option<Breach> {
         let (from, phase) = (self.phase.as_ref()?, to.phase.as_ref()?);
-        if from == phase {
-            return None;
+        // Of phases on one cycle each may follow the other, but silence follows none of them.
+        let lost = self.told && !to.told && !renewed;
+        let known = order.successors(from).is_some();
+        if from == phase || (lost && known && order.reachable(from, phase)) {
+            return lost.then(|| Breach::new("PhaseLost", order.phase_at(), from, "none"));
         }
         let rule = if order.successors(phase).is_none() {
             "PhaseUnknown"
@@ -210,7 +216,7 @@ impl Rank {
             "TerminalLeft"
         } else if order.model().while_deleting.contains(&phase.as_ref()) && to.deletion.is_none() {
             "PhaseWithoutDeletion"
-        } else if renewed || order.successors(from).is_none() || order.reachable(from, phase) {
+        } else if renewed || !known || order.reachable(from, phase) {
             return None;
         } else {
             "PhaseBackward"
@@ -266,6 +272,11 @@ enum Epochs<'a> {
     Same,
     Risen,
     Fallen(&'a Epoch, &'a Epoch),
+}
+
+/// Whether the first that differs has risen.
+pub(super) fn has_risen(from: &[Epoch], to: &[Epoch]) -> bool {
+    matches!(compare(from, to), Epochs::Risen)
 }
 
 /// The first that differs decides.

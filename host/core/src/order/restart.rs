@@ -33,6 +33,11 @@ impl<'a> Policy<'a> {
         }
     }
 
+    /// Whether all may run again, whatever they are.
+    pub(super) fn all(self) -> bool {
+        self.all
+    }
+
     /// Whether the container may run again after it ended with this code.
     pub(super) fn after_exit(self, container: &Value, code: i64) -> bool {
         if self.all {

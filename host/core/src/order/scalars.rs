@@ -38,6 +38,18 @@ pub(super) fn mend(
             put(after, at, stored.clone(), "NumberFell", mends);
         }
     }
+    for at in model.falling {
+        let Some(stored) = before.at(at).filter(|stored| number(stored).is_some()) else {
+            continue;
+        };
+        if after
+            .at(at)
+            .and_then(number)
+            .is_none_or(|wanted| Some(wanted) > number(stored))
+        {
+            put(after, at, stored.clone(), "NumberRose", mends);
+        }
+    }
     for at in model.times {
         if let Some(right) = conditions::never_falls(before.at(at), after.at(at), now) {
             put(after, at, right, "TimeFell", mends);

@@ -1,6 +1,11 @@
-//! Persistent volumes and their claims (`controller/volume/persistentvolume/pv_controller.go`).
+//! Persistent volumes and their claims (`controller/volume/persistentvolume/pv_controller.go`), and attachments.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
 
 use super::model::{ANY, EpochAt, Model, Once, status_phase};
+use crate::json::At as _;
 
 /// A volume is bound by a claim's uid, which never comes back: another one, or none, begins anew. So Released → Available needs
 /// that the administrator or the reclaimer took the claim away. No phase is terminal: a Failed volume can be freed as well.
@@ -35,3 +40,29 @@ pub(super) static CLAIM: Model = Model {
     clocked: true,
     ..ANY
 };
+
+/// An attachment is made for one volume on one node (`ValidateVolumeAttachmentUpdate` in storage `validation.go`: the spec is immutable)
+/// and says whether that came about. It is detached by its deletion alone, and not attached again then: another one is made.
+pub(super) static ATTACHMENT: Model = Model {
+    name: "volume-attachment",
+    phase: Some(attachment_phase),
+    phase_at: "/status/attached",
+    graph: &[
+        ("Attaching", &["Attached", "Detached"]),
+        ("Attached", &["Detached"]),
+        ("Detached", &[]),
+    ],
+    initial: "Attaching",
+    once: &[Once::ever("/spec")],
+    ..ANY
+};
+
+fn attachment_phase(attachment: &Value) -> Cow<'_, str> {
+    let deleting = attachment.at("/metadata/deletionTimestamp").is_some();
+    let phase = match attachment.at("/status/attached") {
+        Some(Value::Bool(true)) => "Attached",
+        _ if deleting => "Detached",
+        _ => "Attaching",
+    };
+    phase.into()
+}

@@ -31,11 +31,7 @@ fn pods(by: Value) -> Subject {
 }
 
 fn relations(subjects: &[&Subject]) -> Relations {
-    let subjects: Vec<_> = subjects
-        .iter()
-        .map(|subject| ("p".to_owned(), Subject::clone(subject)))
-        .collect();
-    Relations::new(&subjects)
+    Relations::new(subjects.iter().copied())
 }
 
 /// An object `NAMESPACE/NAME` or `NAME`; its uid is `u-NAME`. `more` is merged into it.

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::candidate::{Anew, Candidate, Played};
 use super::{Failure, Outcome, REFUSED, REPEATED, Sight, Standing, TRANSIENT, Task, WATCH_GRACE};
+use crate::guard::Unheeded;
 use crate::object::{Key, ResourceVersion, Snapshot, Uid};
 use crate::order::Rank;
 use crate::time::Time;
@@ -73,7 +74,7 @@ pub(super) struct Entry {
     /// A run found no body and cannot go on without.
     pub(super) needs_body: bool,
     /// The version in which the server stored something else than the last play meant.
-    pub(super) remade: Option<ResourceVersion>,
+    pub(super) remade: Option<(ResourceVersion, Unheeded)>,
     pub(super) failure: Option<Failure>,
     /// Whether the body is worth keeping while the object is not ours, since it soon may be.
     keep_body: bool,
@@ -214,9 +215,9 @@ impl Entry {
                 self.rest(State::Undecided);
                 self.ask(now)
             }
-            Outcome::Remade(stage, version) => {
+            Outcome::Remade(stage, version, unheeded) => {
                 self.remember(stage, now);
-                self.remade = Some(version);
+                self.remade = Some((version, unheeded));
                 self.rest(State::Undecided);
                 self.ask(now)
             }
@@ -331,13 +332,10 @@ impl Entry {
         ))
     }
 
-    /// The last play, while the object is as the server remade it.
-    pub(super) fn remade(&self) -> Option<Played> {
-        let (last, _) = self
-            .last
-            .as_ref()
-            .filter(|_| self.remade == Some(self.version))?;
-        Some(last.clone())
+    /// What the last play asked for in vain, while the object is as the server remade it.
+    pub(super) fn remade(&self) -> Option<Unheeded> {
+        let (version, unheeded) = self.remade.as_ref()?;
+        (*version == self.version).then(|| unheeded.clone())
     }
 
     pub(super) fn standing(&self, next: Option<Time>) -> Standing {

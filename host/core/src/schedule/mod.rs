@@ -16,6 +16,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::backoff::Backoff;
+use crate::guard::Unheeded;
 use crate::object::{Key, Kind, ResourceVersion, Snapshot, Uid};
 use crate::order::{Order, Rank};
 use crate::queue::Queue;
@@ -27,7 +28,7 @@ use entry::{Body, Entry};
 /// How long a conflict waits for the watch to bring the newer version before the object is read.
 const WATCH_GRACE: Duration = Duration::from_secs(1);
 /// Whole objects kept as trees at once; past that they are kept as text, at a quarter of the memory, and parsed again in their run.
-const MAX_TREES: usize = 256;
+const MAX_TREES: usize = 32;
 /// Retries of what failed in passing: an API server that is busy, a conflict that repeats.
 const TRANSIENT: Backoff = Backoff {
     base: Duration::from_millis(250),
@@ -103,8 +104,8 @@ pub struct Run {
     pub snapshot: Option<Snapshot>,
     /// A stage that was played in this stay already, and when it may be played again.
     pub pause: Option<(Played, Time)>,
-    /// The last play, if the server stored something else than it meant and nobody has changed the object since.
-    pub remade: Option<Played>,
+    /// What the last play asked for and the server wrote otherwise, if nobody has changed the object since.
+    pub remade: Option<Unheeded>,
     /// The last refusal, for the `failure` fact.
     pub failure: Option<Failure>,
 }
@@ -135,8 +136,8 @@ pub enum Outcome {
     Wait(Played, Time),
     /// The stage was played and stored; the response went through [`Schedule::observe`].
     Stored(Played),
-    /// Stored, but the server made something else of it, in this version. Played on that it would come to the same.
-    Remade(Played, ResourceVersion),
+    /// Stored, but the server made something else of it, in this version. Asked once more it would come to the same.
+    Remade(Played, ResourceVersion, Unheeded),
     /// The play changes nothing, or the server stored nothing of it: quiet until somebody else changes the object. With the
     /// newest version that is our own doing.
     WithoutEffect(Played, ResourceVersion),
@@ -179,7 +180,8 @@ pub struct Standing {
 /// See the module's text.
 #[derive(Debug, Default)]
 pub struct Schedule {
-    entries: HashMap<Key, Entry>,
+    /// Boxed, since a table is half empty, and there twice while it grows.
+    entries: HashMap<Key, Box<Entry>>,
     queue: Queue<Key>,
     trees: usize,
 }
@@ -201,7 +203,7 @@ impl Schedule {
                 let body = self.body(sight.snapshot);
                 let entry = Entry::new(&sight, body, now);
                 let due = entry.arrival(now);
-                self.entries.insert(key.clone(), entry);
+                self.entries.insert(key.clone(), Box::new(entry));
                 self.queue.push(key, due);
                 Observed::New
             }

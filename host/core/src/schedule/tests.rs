@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::guard::Unheeded;
 use crate::object::Kind;
 
 const NOW: Time = Time(1_000_000);
@@ -420,11 +421,11 @@ fn what_the_server_makes_something_else_of_is_told_to_the_next_run() {
         &run.key,
         &run.uid,
         None,
-        Outcome::Remade(stage("start"), version(2)),
+        Outcome::Remade(stage("start"), version(2), Unheeded::default()),
         NOW,
     );
     let run = schedule.start(NOW).unwrap();
-    assert_eq!(run.remade, Some(stage("start")));
+    assert_eq!(run.remade, Some(Unheeded::default()));
     schedule.finish(
         &run.key,
         &run.uid,

@@ -231,6 +231,7 @@ fn only_what_the_subject_owns_is_removed() {
     );
     let mut deleting = config(Some("u"), json!({}));
     deleting["metadata"]["deletionTimestamp"] = json!("2026-03-01T11:00:00Z");
+    deleting["metadata"]["finalizers"] = json!(["example.com/hold"]);
     assert_eq!(remove(&bench, deleting), "unchanged");
 }
 

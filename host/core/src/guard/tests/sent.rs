@@ -192,6 +192,24 @@ fn a_deletion_names_what_it_deletes() {
     ] {
         assert_eq!(bench.outcome(&running, &Effect::Delete { grace }), expected);
     }
+    // What a deletion that was cut short has left goes with the next one; what a finalizer holds does not.
+    running["metadata"]["deletionGracePeriodSeconds"] = json!(0);
+    let delete = Effect::Delete { grace: Some(0) };
+    assert_eq!(bench.outcome(&running, &delete), "write");
+    running["metadata"]["finalizers"] = json!([]);
+    assert_eq!(bench.outcome(&running, &delete), "write");
+    running["metadata"]["finalizers"] = json!(["example.com/hold"]);
+    assert_eq!(bench.outcome(&running, &delete), "unchanged");
+}
+
+/// Its word, and what was lost.
+fn word(took: Took) -> (&'static str, Vec<String>) {
+    match took {
+        Took::Stored => ("stored", vec![]),
+        Took::Normalised(_) => ("normalised", vec![]),
+        Took::Partly(lost, _) => ("partly", lost),
+        Took::WithoutEffect => ("without effect", vec![]),
+    }
 }
 
 #[test]
@@ -209,9 +227,10 @@ fn the_response_says_whether_it_took() {
         let admitted = bench.write(&before, &effect);
         let mut response = stored(&bench.snapshot(&before), admitted.action());
         change(&mut response);
-        admitted.took(&bench.snapshot(&response))
+        word(admitted.took(&bench.snapshot(&response)))
     };
-    assert_eq!(answer(&|_| {}), Took::Stored);
+    let said = |word: &'static str| (word, Vec::new());
+    assert_eq!(answer(&|_| {}), said("stored"));
     // The server's own: defaults, another spelling, what it leaves out, what it owns.
     let normalised = answer(&|response| {
         response["status"]["startTime"] = json!("2026-03-01T11:00:00.000Z");
@@ -221,16 +240,16 @@ fn the_response_says_whether_it_took() {
         response["status"]["podIPs"] = json!([]);
         response["metadata"]["generation"] = json!(2);
     });
-    assert_eq!(normalised, Took::Normalised);
+    assert_eq!(normalised, said("normalised"));
     let partly = answer(&|response| response["status"]["phase"] = json!("Pending"));
-    assert_eq!(partly, Took::Partly(vec!["/status/phase".to_owned()]));
+    assert_eq!(partly, ("partly", vec!["/status/phase".to_owned()]));
     assert_eq!(
         answer(&|response| response["status"] = json!({"phase": "Pending"})),
-        Took::WithoutEffect
+        said("without effect")
     );
     assert_eq!(
         answer(&|response| response["metadata"]["resourceVersion"] = json!("7")),
-        Took::WithoutEffect
+        said("without effect")
     );
 }
 
@@ -239,19 +258,45 @@ fn amounts_are_the_same_in_other_words() {
     let bench = Bench::built_in("v1/Node");
     let node = json!({"metadata": {"name": "n", "uid": "u", "resourceVersion": "7"}, "status": {}});
     for (wanted, is, expected) in [
-        ("1024Mi", "1Gi", Took::Normalised),
-        ("0.5", "500m", Took::Normalised),
-        ("1000", "1k", Took::Normalised),
-        (
-            "1",
-            "2",
-            Took::Partly(vec!["/status/capacity/cpu".to_owned()]),
-        ),
+        ("1024Mi", "1Gi", "normalised"),
+        ("0.5", "500m", "normalised"),
+        ("1000", "1k", "normalised"),
+        ("1", "2", "partly"),
     ] {
         let admitted = bench.write(&node, &status(json!({"capacity": {"cpu": wanted}})));
         let mut response = stored(&bench.snapshot(&node), admitted.action());
         response["status"]["capacity"]["cpu"] = json!(is);
         let response = Snapshot::parse(&Kind::new("v1", "Node"), response).unwrap();
-        assert_eq!(admitted.took(&response), expected, "{wanted} {is}");
+        assert_eq!(word(admitted.took(&response)).0, expected, "{wanted} {is}");
     }
+}
+
+/// What the server made something else of is not asked for again in the same words, and what is another step is.
+#[test]
+fn a_write_that_was_not_heeded_is_known_again() {
+    let bench = Bench::built_in("v1/Pod");
+    let container =
+        |name: &str, state: &str| json!({"name": name, "restartCount": 0, "state": {state: {}}});
+    let before = pod(json!({"phase": "Pending"}));
+    let run = status(json!({
+        "phase": "Running",
+        "startTime": "2026-03-01T11:00:00Z",
+        "containerStatuses": [container("web", "running")],
+    }));
+    let admitted = bench.write(&before, &run);
+    let mut stored = stored(&bench.snapshot(&before), admitted.action());
+    stored["status"]["startTime"] = json!("2026-03-01T11:00:00.000Z");
+    stored["status"]["containerStatuses"][0]["imageID"] = json!("");
+    let Took::Normalised(unheeded) = admitted.took(&bench.snapshot(&stored)) else {
+        panic!("it is stored in other words")
+    };
+    assert!(bench.write(&stored, &run).repeats(&unheeded));
+    assert!(!bench.write(&before, &run).repeats(&unheeded));
+    let message = status(json!({"startTime": "2026-03-01T11:00:00Z", "message": "another step"}));
+    assert!(!bench.write(&stored, &message).repeats(&unheeded));
+    let mut other = stored.clone();
+    other["metadata"]["name"] = json!("another");
+    assert!(!bench.write(&other, &run).repeats(&unheeded));
+    let nothing = crate::guard::Unheeded::default();
+    assert!(!bench.write(&stored, &run).repeats(&nothing));
 }

@@ -124,7 +124,7 @@ fn a_pods_fields_are_set_once() {
             &[(field, value)],
         )
     };
-    let unset = pod("/status/phase", json!("Pending"));
+    let unset = pod("/status/message", json!("new"));
     for (field, first, second) in [
         ("/status/startTime", json!(OLD), json!(NEW)),
         ("/status/podIP", json!("10.0.0.1"), json!("10.0.0.2")),
@@ -163,6 +163,29 @@ fn a_pods_fields_are_set_once() {
         pod("/status/startTime", json!("2026-03-01T10:00:00.000Z")),
     );
     check(&Order::Pod, &a, &b, "forward");
+}
+
+#[test]
+fn a_bound_pod_is_nominated_for_no_other_node() {
+    let pod = |node: &str, nominated: Option<&str>| json!({"metadata": {"uid": "u"}, "spec": {"nodeName": node}, "status": {"nominatedNodeName": nominated}});
+    for (before, after, expected) in [
+        (pod("", None), pod("", Some("a")), "forward"),
+        (pod("", Some("a")), pod("", Some("b")), "forward"),
+        (pod("a", Some("b")), pod("a", Some("b")), "forward"),
+        (pod("a", Some("b")), pod("a", None), "forward"),
+        (
+            pod("a", None),
+            pod("a", Some("b")),
+            "mended NominatedAfterBinding",
+        ),
+        (
+            pod("a", Some("b")),
+            pod("a", Some("c")),
+            "mended NominatedAfterBinding",
+        ),
+    ] {
+        check(&Order::Pod, &before, &after, expected);
+    }
 }
 
 #[test]

@@ -56,6 +56,7 @@ fn an_attempt_goes_forward() {
         moves(policy, (1, "exit 1"), (1, "running"), "ContainerBackward");
         moves(policy, (1, "exit 1"), (1, "waiting"), "ContainerBackward");
         moves(policy, (0, "running"), (0, "none"), "ContainerBackward");
+        moves(policy, (0, "waiting"), (0, "none"), "ContainerLost");
         // KWOK's #1002.
         moves(policy, (0, "running"), (0, "waiting"), "ContainerBackward");
     }
@@ -104,6 +105,27 @@ fn a_container_made_and_not_started_is_the_next_attempt() {
     check(&Order::Pod, &made("one", 1), &runs(2), "forward");
 }
 
+/// Validation.go: a status whose container is none of the pod's has no policy, so the API server lets it never leave its end.
+#[test]
+fn what_has_a_status_alone_ends_once() {
+    let all = json!({"name": "other", "restartPolicyRules": [{"action": "RestartAllContainers"}]});
+    for (policy, container, to, expected) in [
+        (
+            "Always",
+            json!({"name": "other"}),
+            "back-off 1",
+            "RestartNotAllowed",
+        ),
+        ("Always", json!({"name": "other"}), "exit 1", "forward"),
+        ("Always", json!({"name": "other"}), "none", "ContainerLost"),
+        ("Never", all, "back-off 1", "forward"),
+    ] {
+        let [from, to] =
+            ["exit 1", to].map(|state| pod(policy, container.clone(), status(0, state)));
+        check(&Order::Pod, &from, &to, expected);
+    }
+}
+
 #[test]
 fn whether_a_container_runs_again_is_its_policy() {
     for (policy, end, expected) in [
@@ -125,6 +147,12 @@ fn whether_a_container_runs_again_is_its_policy() {
     // What the kubelet writes of a container it lost.
     moves("Never", (0, "running"), (1, "exit 137"), "forward");
     moves("Never", (0, "exit 1"), (1, "exit 137"), "RestartNotAllowed");
+    moves(
+        "Never",
+        (0, "running"),
+        (1, "back-off 137"),
+        "RestartNotAllowed",
+    );
     // An end that forbids it does not turn into one that allows it.
     moves(
         "OnFailure",
@@ -373,13 +401,6 @@ fn a_lost_restart_count_is_mended_and_a_step_backward_is_not() {
     );
     let anew = pod("Always", json!({"name": "web"}), status(0, "waiting"));
     check(&Order::Pod, &before, &with(&anew, &[epoch]), "forward");
-}
-
-#[test]
-fn a_status_without_a_container_is_nothing() {
-    let before = pod("Never", json!({"name": "other"}), status(1, "exit 1"));
-    let after = pod("Never", json!({"name": "other"}), status(2, "running"));
-    check(&Order::Pod, &before, &after, "forward");
 }
 
 #[test]

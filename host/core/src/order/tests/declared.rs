@@ -47,10 +47,31 @@ fn the_declared_graph_is_the_order() {
         ("Lost", "Lost", "forward"),
         ("Lost", "Found", "PhaseUnknown"),
         ("", "Active", "forward"),
-        ("Pending", "", "forward"),
+        ("", "Pending", "forward"),
+        // What was said is not unsaid.
+        ("Pending", "", "PhaseLost"),
         ("Active", "", "PhaseBackward"),
     ] {
         check(&trainer(), &object(from, 1), &object(to, 1), expected);
+    }
+}
+
+/// Each phase of a cycle may follow the other, so what a silent object counts as would follow too.
+#[test]
+fn on_a_cycle_too_what_was_said_is_not_unsaid() {
+    let wheel = order(json!({
+        "path": "/status/phase",
+        "initial": "Idle",
+        "phases": {"Idle": ["Busy"], "Busy": ["Idle"]},
+    }));
+    for (from, to, expected) in [
+        ("Idle", "Busy", "forward"),
+        ("Busy", "Idle", "forward"),
+        ("Busy", "", "PhaseLost"),
+        ("Idle", "", "PhaseLost"),
+        ("", "Busy", "forward"),
+    ] {
+        check(&wheel, &object(from, 1), &object(to, 1), expected);
     }
 }
 
@@ -151,6 +172,39 @@ fn without_an_initial_phase_any_may_be_the_first() {
     check(&order, &at(json!(null)), &at(json!("Y")), "forward");
     check(&order, &at(json!("X")), &at(json!(null)), "PhaseUnknown");
     check(&order, &at(json!(null)), &at(json!("Q")), "PhaseUnknown");
+}
+
+/// Cluster API's `MachinePhase` (api/core/v1beta2/machine_phase_types.go), as an administrator would declare it: a machine is updated in
+/// place as often as it likes, Unknown is written by others alone, and nothing comes back from being deleted.
+#[test]
+fn the_phases_of_a_machine_can_be_declared() {
+    let end = ["Deleting", "Failed"];
+    let on = |next: &[&'static str]| [next, &end].concat();
+    let machine = order(json!({
+        "path": "/status/phase",
+        "initial": "Pending",
+        "phases": {
+            "Pending": on(&["Provisioning"]), "Provisioning": on(&["Provisioned"]), "Provisioned": on(&["Running"]),
+            "Running": on(&["Updating"]), "Updating": on(&["Running"]), "Failed": ["Deleting"], "Deleting": ["Deleted"], "Deleted": [],
+        },
+    }));
+    for (from, to, expected) in [
+        ("", "Pending", "forward"),
+        ("Pending", "Running", "forward"),
+        ("Running", "Updating", "forward"),
+        ("Updating", "Running", "forward"),
+        ("Provisioning", "Failed", "forward"),
+        ("Failed", "Deleting", "forward"),
+        ("Running", "Deleting", "forward"),
+        ("Running", "Provisioned", "PhaseBackward"),
+        ("Failed", "Running", "PhaseBackward"),
+        ("Deleting", "Running", "PhaseBackward"),
+        ("Running", "Unknown", "PhaseUnknown"),
+        ("Unknown", "Running", "forward"),
+        ("Deleted", "Pending", "TerminalLeft"),
+    ] {
+        check(&machine, &object(from, 1), &object(to, 1), expected);
+    }
 }
 
 #[test]

@@ -198,6 +198,72 @@ fn a_claim_is_lost_for_good_unless_bound_elsewhere() {
 }
 
 #[test]
+fn an_attachment_is_attached_once_and_detached_by_its_deletion() {
+    let at = |attached: bool| json!({"metadata": {"uid": "u"}, "spec": {"attacher": "a", "nodeName": "n"}, "status": {"attached": attached}});
+    let deleting =
+        |attached: bool| with(&at(attached), &[(DELETION, json!("2026-03-01T10:00:00Z"))]);
+    let unsaid = with(&at(false), &[("/status", Value::Null)]);
+    let elsewhere = with(&at(true), &[("/spec/nodeName", json!("m"))]);
+    let order = Order::VolumeAttachment;
+    for (from, to, expected) in [
+        (unsaid.clone(), at(false), "forward"),
+        (unsaid, at(true), "forward"),
+        (at(false), at(true), "forward"),
+        (at(true), at(false), "PhaseBackward"),
+        (at(true), deleting(true), "forward"),
+        (deleting(true), deleting(false), "forward"),
+        (deleting(false), deleting(true), "PhaseBackward"),
+        (at(false), deleting(false), "forward"),
+        (at(true), elsewhere, "mended SetOnce"),
+    ] {
+        check(&order, &from, &to, expected);
+    }
+}
+
+#[test]
+fn a_claim_to_devices_keeps_them_while_it_is_reserved() {
+    let at = |device: Option<&str>, pods: &[&str]| {
+        let allocation = device.map(|device| json!({"devices": {"results": [{"device": device}]}}));
+        let reserved: Vec<Value> = pods.iter().map(|uid| json!({ "uid": uid })).collect();
+        json!({"metadata": {"uid": "u"}, "status": {"allocation": allocation, "reservedFor": reserved}})
+    };
+    let order = Order::ResourceClaim;
+    for (from, to, expected) in [
+        (at(None, &[]), at(Some("gpu-0"), &["p"]), "forward"),
+        (
+            at(Some("gpu-0"), &["p"]),
+            at(Some("gpu-1"), &["p"]),
+            "mended SetOnce",
+        ),
+        (
+            at(Some("gpu-0"), &["p"]),
+            at(None, &["p"]),
+            "mended SetOnce",
+        ),
+        (at(Some("gpu-0"), &["p"]), at(None, &[]), "forward"),
+        (at(Some("gpu-0"), &[]), at(Some("gpu-1"), &["q"]), "forward"),
+    ] {
+        check(&order, &from, &to, expected);
+    }
+}
+
+#[test]
+fn a_slice_of_devices_stays_its_drivers_and_its_nodes() {
+    let slice = json!({"metadata": {"uid": "u"}, "spec": {"driver": "a.example.com", "nodeName": "n",
+        "pool": {"name": "n", "generation": 2, "resourceSliceCount": 1}, "devices": [{"name": "gpu-0"}]}});
+    for (at, expected) in [
+        ("/spec/driver", "mended SetOnce"),
+        ("/spec/nodeName", "mended SetOnce"),
+        ("/spec/pool/name", "mended SetOnce"),
+        ("/spec/pool/generation", "forward"),
+        ("/spec/devices", "forward"),
+    ] {
+        let changed = with(&slice, &[(at, json!("other"))]);
+        check(&Order::ResourceSlice, &slice, &changed, expected);
+    }
+}
+
+#[test]
 fn a_node_has_no_phases_and_keeps_its_addresses() {
     let node = json!({"metadata": {"uid": "u"}, "spec": {"podCIDR": "10.0.0.0/24"}, "status": {"phase": "Running"}});
     check(
@@ -256,6 +322,17 @@ fn other_kinds_keep_what_they_must() {
     let object =
         |count: i64| json!({"metadata": {"uid": "u"}, "status": {"collisionCount": count}});
     check(&Order::Any, &object(2), &object(1), "mended NumberFell");
+    let pod = |seconds: Value| json!({"metadata": {"uid": "u"}, "spec": {"activeDeadlineSeconds": seconds}});
+    let none = json!({"metadata": {"uid": "u"}, "spec": {}});
+    check(&Order::Pod, &none, &pod(json!(9)), "forward");
+    check(&Order::Pod, &pod(json!(9)), &pod(json!(3)), "forward");
+    check(
+        &Order::Pod,
+        &pod(json!(3)),
+        &pod(json!(9)),
+        "mended NumberRose",
+    );
+    check(&Order::Pod, &pod(json!(3)), &none, "mended NumberRose");
     check(
         &Order::Any,
         &object(2),

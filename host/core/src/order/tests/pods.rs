@@ -46,7 +46,9 @@ fn phases_go_forward_only() {
 fn an_empty_status_is_pending() {
     moves(None, Some("Pending"), "forward");
     moves(None, Some("Running"), "forward");
-    moves(Some("Pending"), None, "forward");
+    // What was said is not unsaid.
+    moves(None, None, "forward");
+    moves(Some("Pending"), None, "PhaseLost");
     moves(Some("Running"), None, "PhaseBackward");
     moves(Some("Succeeded"), None, "TerminalLeft");
     check(
