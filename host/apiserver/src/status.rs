@@ -5,6 +5,7 @@
 
 mod field;
 mod front;
+mod past;
 
 use serde::Serialize;
 
@@ -334,45 +335,6 @@ impl Status {
         Self::failure(415, "UnsupportedMediaType", message)
     }
 
-    /// The revision is not kept any more.
-    #[must_use]
-    pub fn expired(message: impl Into<String>) -> Self {
-        Self::failure(410, "Expired", message)
-    }
-
-    /// A list's token has expired; with the new one it goes on, not from the same revision.
-    #[must_use]
-    pub fn expired_continue(token: String) -> Self {
-        let mut status = Self::expired(
-            "The provided continue parameter is too old to display a consistent list result. You can start a new list without \
-             the continue parameter, or use the continue token in this response to retrieve the remainder of the results. \
-             Continuing with the provided token results in an inconsistent list - objects that were created, modified, or \
-             deleted between the time the first chunk was returned and now may show up in the list.",
-        );
-        status.metadata.continue_token = Some(token.into());
-        status
-    }
-
-    /// A revision that is not there yet.
-    #[must_use]
-    pub fn too_large_version(asked: u64, current: u64) -> Self {
-        let mut status = Self::failure(
-            504,
-            "Timeout",
-            format!("Timeout: Too large resource version: {asked}, current: {current}"),
-        )
-        .with_details(Details {
-            causes: vec![Cause {
-                reason: "ResourceVersionTooLarge",
-                message: "Too large resource version".to_owned(),
-                field: String::new(),
-            }],
-            ..Details::default()
-        });
-        status = status.retry_after(1);
-        status
-    }
-
     /// Later, perhaps.
     #[must_use]
     pub fn too_many_requests(message: impl Into<String>, retry_after_seconds: u16) -> Self {
@@ -426,7 +388,7 @@ impl Status {
         self
     }
 
-    fn retry_after(mut self, seconds: u16) -> Self {
+    pub(crate) fn retry_after(mut self, seconds: u16) -> Self {
         self.details.get_or_insert_default().retry_after_seconds = seconds;
         self
     }

@@ -11,6 +11,7 @@ mod member;
 mod openapi;
 mod select;
 mod table;
+mod unenforced;
 mod version;
 
 use std::sync::Arc;
@@ -23,13 +24,15 @@ use self::admit::check_metadata;
 use crate::managed::Typed;
 
 pub use self::admit::{ProtobufError, admit, from_protobuf};
-pub(crate) use self::admit::{blank, blank_scale, resets, typed_scale};
+pub(crate) use self::admit::{blank, blank_scale, resets, typed_scale, unreadable};
 pub use self::catalog::Catalog;
 pub use self::convert::convert;
 pub use self::custom::Definition;
 pub use self::discovery::{Discovery, discovery};
 pub use self::select::{Selectable, selectable_fields, selected};
 pub use self::table::table;
+pub use self::unenforced::UNENFORCED;
+pub(crate) use self::unenforced::warning as unenforced;
 
 /// One kind in one version, as discovery has it.
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -8,7 +8,6 @@
 //! - *Versions* of a kind differ in their names alone here, so what a manager owns in another version is the same paths.
 //! - *Schemas that change*: a list or map that a definition turns from granular to atomic is owned as before by who wrote it before.
 //! - *YAML*: a key that is there twice is refused with 400; the real server warns, unless it is asked to be strict.
-//! - *Scale*: an entry that the real server writes twice, after an update that changes no number, is written once.
 //! - *Definitions*: the status that the real server's controllers write has an owner there (`kube-apiserver`), and none here.
 //! - *Too large*: the real server forgets the owners where an object is too large to be stored with them; here nothing is too large.
 

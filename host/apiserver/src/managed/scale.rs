@@ -43,11 +43,8 @@ pub(crate) fn to_object(
         if manager.fields.get().shared(&path).is_empty() {
             return true;
         }
-        let alike = |other: &Manager| {
-            (&other.name, other.applied, &other.subresource)
-                == (&manager.name, manager.applied, &manager.subresource)
-        };
-        match scale.iter().position(alike) {
+        // Who updated is known by the version too, which is another here: so who kept the number has a new entry beside the old one.
+        match scale.iter().position(|other| other.is(manager)) {
             Some(place) => {
                 scale.remove(place);
             }

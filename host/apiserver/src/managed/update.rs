@@ -44,6 +44,9 @@ pub(crate) struct Rules<'a> {
     pub(crate) resets: &'a Resets,
     /// Whether the kind is served in a version. Who wrote in another is forgotten.
     pub(crate) served: &'a dyn Fn(&str) -> bool,
+    /// Whether nobody is known any more if one wrote in another: custom resources are not converted to what is not theirs, and the real
+    /// server gives up then (`UpdateNoErrors` in apimachinery `fieldmanager.go`).
+    pub(crate) strict: bool,
 }
 
 /// What a write does not own, since the server resets it.
@@ -60,6 +63,8 @@ pub(crate) enum Resets {
 pub(crate) struct Conflict {
     /// As messages name the manager.
     pub(crate) manager: String,
+    /// By this managers come one after the other in messages.
+    pub(crate) order: String,
     /// `.spec.replicas`
     pub(crate) field: String,
     path: Vec<String>,
@@ -110,7 +115,11 @@ pub(crate) fn update(
     new: &Value,
     mut managers: Vec<Manager>,
 ) -> Vec<Manager> {
+    let before = managers.len();
     managers.retain(|manager| (rules.served)(&manager.api_version));
+    if rules.strict && managers.len() < before {
+        return Vec::new();
+    }
     let aside = rules.resets.aside();
     let mut changes = Changes::between_but(rules.typed, old, new, &aside);
     changes.each(|set| rules.resets.leave(set));
@@ -255,10 +264,11 @@ fn conflicts(managers: &[Manager], changes: &Changes) -> Vec<Conflict> {
     let changed = changes.modified.clone().with(&changes.added);
     let mut all = Vec::new();
     for manager in managers {
-        let name = manager.shown();
+        let (name, order) = (manager.shown(), manager.order());
         let paths = manager.fields.get().shared(&changed).paths();
         all.extend(paths.into_iter().map(|path| Conflict {
             manager: name.clone(),
+            order: order.clone(),
             field: set::shown(&path),
             path,
         }));

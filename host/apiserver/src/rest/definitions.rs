@@ -205,7 +205,7 @@ impl Shared {
 fn entries(store: &crate::store::Store, collection: &str) -> Vec<Arc<Entry>> {
     let range = Range {
         prefix: "",
-        after: None,
+        from: None,
         limit: 0,
         revision: store.revision(),
     };

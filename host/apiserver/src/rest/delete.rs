@@ -11,7 +11,7 @@ use super::answer::{Answer, List};
 use super::dependents::set_finalizers;
 use super::query::{check_dry_run, refuse_options};
 use super::select::Filter;
-use super::update::other_uid;
+use super::update::{other_uid, other_version};
 use super::write::stored_draft;
 use super::{Call, media, metadata};
 use crate::kinds::{Resource, Warning, custom};
@@ -84,7 +84,6 @@ impl Call<'_> {
         if *self.target.resource.kind == *"Namespace" {
             return Err(Status::method_not_allowed());
         }
-        self.query.check_list()?;
         let options = self.delete_options()?;
         self.warn_of_orphans(&options);
         let filter = Filter::new(&self.target, &self.query)?;
@@ -298,6 +297,9 @@ impl DeleteOptions {
             .as_deref()
             .filter(|version| **version != found)
         {
+            if *resource.kind == *"Namespace" {
+                return Err(other_version(resource, entry.name(), version, &found));
+            }
             return refuse(format!(
                 "the ResourceVersion in the precondition ({version}) does not match the ResourceVersion in record ({found}). \
                  The object might have been modified"

@@ -15,6 +15,7 @@ mod query;
 mod read;
 mod select;
 mod subresource;
+mod token;
 mod update;
 mod write;
 

@@ -9,7 +9,7 @@ use stagewright_core::time::Time;
 use super::answer::Answer;
 use super::query::LONGEST_MANAGER;
 use super::update::Before;
-use super::write::Next;
+use super::write::{Next, version_of};
 use super::{Call, metadata};
 use crate::kinds::{self, Resource};
 use crate::managed::{
@@ -118,6 +118,7 @@ impl Call<'_> {
         }
         self.place(&mut next.object)?;
         self.check_name(&next.object)?;
+        version_of(&next.object)?;
         metadata::of(&mut next.object)?.remove("resourceVersion");
         self.create_object(next)
     }
@@ -186,6 +187,17 @@ impl Owners {
         let old = before.map_or(&blank, |before| &before.object);
         let managers = managed::stored(before.and_then(|before| before.managed));
         let applied = self.apply(&self.whole(), (&blank, old), config, managers, force)?;
+        let made = applied.object.as_ref();
+        if let Some(words) = made.and_then(|made| kinds::unreadable(&self.resource, made)) {
+            let what = shown_type(config);
+            return Err(failed(
+                "convert new object",
+                config,
+                &format!(
+                    " to proper version: unable to convert unstructured object to {what}: {words}"
+                ),
+            ));
+        }
         let object = applied.object.unwrap_or_else(|| old.clone());
         Ok(Next::owned(object, managed::written(applied.managers)))
     }
@@ -200,12 +212,21 @@ impl Owners {
         let managers = managed::stored(stored);
         let part = scale();
         let owners = managed::scale::of_object(&managers, pointer);
-        if owners.is_empty() {
-            return stored.map(str::to_owned);
+        // None at all is written as nothing there.
+        let mut after = after.clone();
+        if after.pointer("/spec/replicas").and_then(Value::as_i64) == Some(0)
+            && let Some(spec) = after.get_mut("spec").and_then(Value::as_object_mut)
+        {
+            spec.remove("replicas");
         }
-        let owners = self.with(&part, |rules, writer| {
-            managed::update(rules, writer, before, after, owners)
-        });
+        // Where nobody is known to own the number, nobody begins to.
+        let owners = if owners.is_empty() {
+            owners
+        } else {
+            self.with(&part, |rules, writer| {
+                managed::update(rules, writer, before, &after, owners)
+            })
+        };
         self.to_object(managers, owners, pointer)
     }
 
@@ -262,16 +283,7 @@ impl Owners {
         let mut applied = applied.map_err(|refusal| match refusal {
             Refusal::Conflicts(conflicts) => conflicting(&conflicts),
             Refusal::Misfit(words) => {
-                let [namespace, name] =
-                    ["namespace", "name"].map(|field| metadata::text(config, field));
-                // The real server forgets here that this is the client's error, and we follow.
-                Status::failure(
-                    500,
-                    "",
-                    format!(
-                        "failed to create typed patch object ({namespace}/{name}; {found}): {words}"
-                    ),
-                )
+                failed("create typed patch object", config, &format!(": {words}"))
             }
         })?;
         if self.manager == "kubectl" {
@@ -296,6 +308,7 @@ impl Owners {
             typed: part.typed,
             resets: part.resets,
             served: &served,
+            strict: self.resource.custom,
         };
         let writer = Writer {
             name: &self.manager,
@@ -363,6 +376,17 @@ fn prefix(agent: &str) -> String {
     name
 }
 
+/// What cannot be made of a configuration. The real server forgets here that this is the client's error, and we follow.
+fn failed(to: &str, config: &Value, why: &str) -> Status {
+    let [namespace, name] = ["namespace", "name"].map(|field| metadata::text(config, field));
+    let what = shown_type(config);
+    Status::failure(
+        500,
+        "",
+        format!("failed to {to} ({namespace}/{name}; {what}){why}"),
+    )
+}
+
 fn conflicting(conflicts: &[Conflict]) -> Status {
     let mut status = Status::failure(409, "Conflict", "");
     for Conflict { manager, field, .. } in conflicts {
@@ -378,7 +402,7 @@ fn conflicting(conflicts: &[Conflict]) -> Status {
         }
         several => {
             let mut sorted: Vec<&Conflict> = several.iter().collect();
-            sorted.sort_by(|one, other| one.manager.cmp(&other.manager));
+            sorted.sort_by(|one, other| one.order.cmp(&other.order));
             let mut lines = Vec::new();
             let mut last = None;
             for Conflict { manager, field, .. } in sorted {

@@ -69,7 +69,7 @@ impl Call<'_> {
         let budgets = self.shared.read(|store| {
             let range = Range {
                 prefix: &prefix,
-                after: None,
+                from: None,
                 limit: 0,
                 revision: store.revision(),
             };
@@ -240,15 +240,11 @@ fn section<'a>(object: &'a mut Value, name: &str) -> Result<&'a mut Map<String, 
 
 /// Sets a condition; its time of transition stays if its status does.
 fn set_condition(pod: &mut Value, mut condition: Value) -> Result<(), Status> {
-    let generation = pod.pointer("/metadata/generation").cloned();
     let status = section(pod, "status")?;
     let conditions = status.entry("conditions").or_insert_with(|| json!([]));
     let Some(conditions) = conditions.as_array_mut() else {
         return Err(Status::internal("a stored pod's conditions are no list"));
     };
-    if let (Some(map), Some(generation)) = (condition.as_object_mut(), generation) {
-        map.insert("observedGeneration".to_owned(), generation);
-    }
     let known = conditions
         .iter_mut()
         .find(|known| known.get("type") == condition.get("type"));

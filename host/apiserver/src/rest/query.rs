@@ -1,5 +1,7 @@
 //! The query of a request: the options of all verbs.
 
+use std::num::{IntErrorKind, ParseIntError};
+
 use crate::kinds::FieldValidation;
 use crate::status::{FieldError, Status};
 
@@ -44,7 +46,7 @@ impl Query {
                 "labelSelector" => parsed.label_selector = text(),
                 "fieldSelector" => parsed.field_selector = text(),
                 "limit" => {
-                    parsed.limit = usize::try_from(number(&name, &value)?.unwrap_or(0)).unwrap_or(0)
+                    parsed.limit = usize::try_from(number(&value)?).unwrap_or(0);
                 }
                 "continue" => parsed.continue_token = text(),
                 "resourceVersion" => parsed.resource_version = text(),
@@ -53,15 +55,14 @@ impl Query {
                 "allowWatchBookmarks" => parsed.bookmarks = truth(&value),
                 "sendInitialEvents" => parsed.send_initial_events = Some(truth(&value)),
                 "timeoutSeconds" => {
-                    parsed.timeout_seconds =
-                        number(&name, &value)?.and_then(|seconds| u64::try_from(seconds).ok());
+                    parsed.timeout_seconds = u64::try_from(number(&value)?).ok();
                 }
                 "dryRun" => parsed.dry_run.push(text()),
                 "fieldValidation" => parsed.field_validation = text(),
                 "fieldManager" => parsed.field_manager = text(),
                 "force" => parsed.force = Some(truth(&value)),
                 "includeObject" => parsed.include_object = text(),
-                "gracePeriodSeconds" => parsed.grace_period_seconds = number(&name, &value)?,
+                "gracePeriodSeconds" => parsed.grace_period_seconds = Some(number(&value)?),
                 "propagationPolicy" => parsed.propagation_policy = Some(text()),
                 "orphanDependents" => parsed.orphan_dependents = Some(truth(&value)),
                 _ => {}
@@ -142,40 +143,40 @@ impl Query {
 
     fn list_errors(&self) -> Vec<FieldError> {
         let mut errors = Vec::new();
-        let mut forbid = |field: &str, why: &str| errors.push(FieldError::forbidden(field, why));
+        let forbidden = FieldError::forbidden;
         let matching = self.resource_version_match.as_str();
         if !matching.is_empty() {
             let field = "resourceVersionMatch";
             if self.resource_version.is_empty() {
-                forbid(
+                errors.push(forbidden(
                     field,
                     "resourceVersionMatch is forbidden unless resourceVersion is provided",
-                );
+                ));
             }
             if !self.continue_token.is_empty() {
-                forbid(
+                errors.push(forbidden(
                     field,
                     "resourceVersionMatch is forbidden when continue is provided",
-                );
+                ));
+            }
+            if !["Exact", "NotOlderThan"].contains(&matching) {
+                errors.push(FieldError::not_supported(
+                    field,
+                    &matching.into(),
+                    &["Exact", "NotOlderThan", ""],
+                ));
             }
             if matching == "Exact" && self.resource_version == "0" {
-                forbid(
+                errors.push(forbidden(
                     field,
                     "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"",
-                );
+                ));
             }
         }
         if self.send_initial_events.is_some() {
-            forbid(
+            errors.push(forbidden(
                 "sendInitialEvents",
                 "sendInitialEvents is forbidden for list",
-            );
-        }
-        if !["", "Exact", "NotOlderThan"].contains(&matching) {
-            errors.push(FieldError::not_supported(
-                "resourceVersionMatch",
-                &matching.into(),
-                &["Exact", "NotOlderThan", ""],
             ));
         }
         errors
@@ -184,16 +185,21 @@ impl Query {
     fn watch_errors(&self) -> Vec<FieldError> {
         let mut errors = Vec::new();
         let field = "resourceVersionMatch";
-        let matching = self.resource_version_match.as_str();
+        let mut matching = self.resource_version_match.as_str();
+        let mut sends = self.send_initial_events.is_some();
+        // Whoever asks for any state is sent what there is, as if that had been said.
+        if !sends && matching.is_empty() && ["", "0"].contains(&self.resource_version.as_str()) {
+            (sends, matching) = (true, "NotOlderThan");
+        }
         let newer = matching == "NotOlderThan";
-        if self.send_initial_events.is_some() && !newer {
+        if sends && !newer {
             errors.push(FieldError::forbidden(
                 field,
                 "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
             ));
         }
         if !matching.is_empty() {
-            if self.send_initial_events.is_none() {
+            if !sends {
                 errors.push(FieldError::forbidden(
                     field,
                     "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
@@ -253,15 +259,32 @@ pub(crate) fn refuse_options(kind: &str, errors: &[FieldError]) -> Result<(), St
 
 /// As the real server reads flags: there, and not "false" or "0".
 fn truth(value: &str) -> bool {
-    !["false", "0"].contains(&value)
+    value != "0" && !value.eq_ignore_ascii_case("false")
 }
 
-fn number(name: &str, value: &str) -> Result<Option<i64>, Status> {
-    if value.is_empty() {
-        return Ok(None);
-    }
-    let parsed = value.parse();
-    parsed
-        .map(Some)
-        .map_err(|_| Status::bad_request(format!("{name}: {value:?} is no integer")))
+fn number(value: &str) -> Result<i64, Status> {
+    value
+        .parse()
+        .map_err(|error| Status::bad_request(not_parsed("ParseInt", value, &error)))
+}
+
+/// Reads a number without a sign.
+///
+/// # Errors
+/// What is wrong with it, in the real server's words.
+pub(super) fn unsigned(value: &str) -> Result<u64, String> {
+    // Signs are for other numbers.
+    let digits = value.strip_prefix('+').map_or(value, |_| "");
+    digits
+        .parse()
+        .map_err(|error| not_parsed("ParseUint", value, &error))
+}
+
+/// What Go says of a text that is no number.
+fn not_parsed(reader: &str, value: &str, error: &ParseIntError) -> String {
+    let why = match error.kind() {
+        IntErrorKind::PosOverflow | IntErrorKind::NegOverflow => "value out of range",
+        _ => "invalid syntax",
+    };
+    format!("strconv.{reader}: parsing {value:?}: {why}")
 }

@@ -4,7 +4,7 @@ use stagewright_core::selector::Selector;
 
 use super::path::Target;
 use super::query::Query;
-use crate::kinds::{self, Resource};
+use crate::kinds;
 use crate::status::Status;
 use crate::store::{Entry, find};
 
@@ -32,12 +32,17 @@ impl Filter {
     /// The selection of a list or watch.
     ///
     /// # Errors
-    /// 400 for a selector that does not parse or asks for a field that is not indexed.
+    /// 400 for a selector that does not parse or asks for a field that is not indexed, 422 for other options that make no sense.
     pub(crate) fn new(target: &Target, query: &Query) -> Result<Self, Status> {
         let labels = Selector::parse(&query.label_selector).map_err(|error| {
             Status::bad_request(format!("unable to parse requirement: {error}"))
         })?;
-        let mut fields = fields(&target.resource, &query.field_selector)?;
+        let mut fields = fields(&query.field_selector)?;
+        query.check_list()?;
+        for test in &mut fields {
+            test.field =
+                kinds::selected(&target.resource, &test.field).map_err(Status::bad_request)?;
+        }
         if let Some(name) = &target.name {
             fields.push(FieldTest {
                 field: "metadata.name".into(),
@@ -57,6 +62,12 @@ impl Filter {
         self.labels.is_everything() && self.fields.is_empty()
     }
 
+    /// Whether one object at most is meant, by its name.
+    pub(crate) fn is_one_object(&self) -> bool {
+        let mut fields = self.fields.iter();
+        fields.any(|test| test.equal && &*test.field == "metadata.name")
+    }
+
     /// Whether this object is meant.
     pub(crate) fn matches(&self, entry: &Entry) -> bool {
         entry.key.starts_with(&self.prefix)
@@ -72,16 +83,14 @@ impl Filter {
     }
 }
 
-fn fields(resource: &Resource, text: &str) -> Result<Vec<FieldTest>, Status> {
+fn fields(text: &str) -> Result<Vec<FieldTest>, Status> {
     let mut tests = Vec::new();
     for term in terms(text) {
-        let mut test = test(&term).ok_or_else(|| {
+        tests.push(test(&term).ok_or_else(|| {
             Status::bad_request(format!(
                 "invalid selector: '{text}'; can't understand '{term}'"
             ))
-        })?;
-        test.field = kinds::selected(resource, &test.field).map_err(Status::bad_request)?;
-        tests.push(test);
+        })?);
     }
     Ok(tests)
 }

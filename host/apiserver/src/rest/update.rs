@@ -211,6 +211,14 @@ pub(super) fn other_uid(resource: &Resource, name: &str, wanted: &str, found: &s
     Status::conflict(resource, name, &why)
 }
 
+/// The object is of another version than the writer thinks.
+pub(super) fn other_version(resource: &Resource, name: &str, wanted: &str, found: &str) -> Status {
+    let why = format!(
+        "Precondition failed: ResourceVersion in precondition: {wanted}, ResourceVersion in object meta: {found}"
+    );
+    Status::conflict(resource, name, &why)
+}
+
 /// Whether an update takes away the last thing that held a deleted object.
 fn goes(resource: &Resource, old: &Value, new: &Value) -> bool {
     metadata::deletion(old).is_some()

@@ -190,17 +190,19 @@ impl Call<'_> {
     ) -> Result<(), Status> {
         let context = self.admit_context();
         let resource = &self.target.resource;
-        let warnings = match &resource.definition {
-            Some(definition) => {
-                kinds::custom::admit(resource, definition, operation, object, &context, seen)?
-            }
-            None => kinds::admit(resource, operation, object, &context, seen)?,
-        };
-        self.warnings.extend(warnings);
-        if *resource.kind == *kinds::custom::DEFINITION {
-            let warnings = kinds::custom::admit_definition(resource, operation, object)?;
-            self.warnings.extend(warnings);
+        let warnings = &mut self.warnings;
+        match &resource.definition {
+            Some(definition) => kinds::custom::admit(
+                resource, definition, operation, object, &context, seen, warnings,
+            )?,
+            None => kinds::admit(resource, operation, object, &context, seen, warnings)?,
         }
+        if *resource.kind == *kinds::custom::DEFINITION {
+            warnings.extend(kinds::custom::admit_definition(
+                resource, operation, object,
+            )?);
+        }
+        warnings.extend(kinds::unenforced(resource, operation));
         Ok(())
     }
 

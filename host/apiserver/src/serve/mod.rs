@@ -1,9 +1,10 @@
 //! The server on a port: connections, who may come in, and an end that leaves no request unanswered.
 //!
-//! Plain HTTP. On loopback that is what the other programs of a machine need; elsewhere a token keeps strangers out, but whoever
-//! can listen to the network reads it.
+//! Plain HTTP, which on loopback is what the other programs of a machine need, or HTTPS, where others listen to the network: the
+//! token that keeps strangers out is then read by nobody else.
 
 mod gate;
+mod secure;
 mod until;
 
 use std::convert::Infallible;
@@ -17,9 +18,11 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
+use tokio_rustls::rustls;
 use tokio_util::sync::CancellationToken;
 
 use self::gate::Gate;
@@ -31,12 +34,16 @@ use crate::status::Status;
 const LISTEN_AGAIN: Duration = Duration::from_millis(100);
 /// A client of HTTP/2 that does not answer for so long is gone.
 const PING: Duration = Duration::from_secs(30);
+/// What is spoken below TLS, by the names that ALPN has for it, the best first.
+pub const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
 /// Who is let in, and how long anything may take.
 #[derive(Debug, Clone)]
 pub struct ServeOptions {
     /// What every request must bring as `Authorization: Bearer`, but for those of health. None: whoever reaches the port may do all.
     pub token: Option<String>,
+    /// What the port speaks TLS with; none: it speaks plain HTTP. The protocols that are offered are [`PROTOCOLS`], as a rule.
+    pub tls: Option<Arc<rustls::ServerConfig>>,
     /// Connections at once. The next one waits until one ends.
     pub connections: usize,
     /// How long after it was opened a connection must have brought its first request.
@@ -63,6 +70,7 @@ impl Default for ServeOptions {
     fn default() -> Self {
         Self {
             token: None,
+            tls: None,
             connections: 1_000,
             first_request: Duration::from_secs(30),
             // As the real server has them (apiserver, `pkg/server/secure_serving.go` and `pkg/server/config.go`).
@@ -127,6 +135,23 @@ impl Door {
     async fn hold(self: Arc<Self>, stream: TcpStream, _place: OwnedSemaphorePermit) {
         // Events of watches are small and must not wait for each other. A socket that refuses is closed already.
         let _ = stream.set_nodelay(true);
+        let Some(tls) = self.options.tls.clone() else {
+            return self.converse(stream).await;
+        };
+        let greeted = tokio::select! {
+            greeted = secure::greet(stream, tls) => greeted,
+            () = self.stop.cancelled() => None,
+        };
+        if let Some(stream) = greeted {
+            self.converse(stream).await;
+        }
+    }
+
+    /// Requests and answers, until one of the two has enough.
+    async fn converse(
+        self: Arc<Self>,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    ) {
         let asked = Arc::new(AtomicBool::new(false));
         let service = service_fn(|request| {
             asked.store(true, Ordering::Relaxed);

@@ -104,16 +104,28 @@ impl FieldError {
         Self::without_value(FieldErrorSort::TooLong, field, "Too long", &detail)
     }
 
+    /// `Too many`, with how many there are and how many there may be.
+    #[must_use]
+    pub fn too_many(field: impl Into<String>, count: usize, most: usize) -> Self {
+        Self::with_value(
+            FieldErrorSort::TooMany,
+            field,
+            "Too many",
+            &count.into(),
+            &format!("must have at most {most} items"),
+        )
+    }
+
     /// `Invalid value`, where the value is too much to be shown.
     #[must_use]
     pub fn invalid_somehow(field: impl Into<String>, detail: &str) -> Self {
         Self::without_value(FieldErrorSort::Invalid, field, "Invalid value", detail)
     }
 
-    /// `Not found`: a reference to what is not there.
+    /// `Not found`: a reference to what is not there, with an explanation or without.
     #[must_use]
-    pub fn not_found(field: impl Into<String>, value: &serde_json::Value) -> Self {
-        Self::with_value(FieldErrorSort::NotFound, field, "Not found", value, "")
+    pub fn not_found(field: impl Into<String>, value: &serde_json::Value, detail: &str) -> Self {
+        Self::with_value(FieldErrorSort::NotFound, field, "Not found", value, detail)
     }
 
     fn without_value(

@@ -11,8 +11,8 @@ use super::{Compacted, Entry, Store};
 pub struct Range<'a> {
     /// What the keys begin with: `NAMESPACE/`, or nothing.
     pub prefix: &'a str,
-    /// The key after which it goes on.
-    pub after: Option<&'a str>,
+    /// The first key that may come, if that is not the first of all.
+    pub from: Option<&'a str>,
     /// At most so many objects; 0 for all.
     pub limit: usize,
     /// As they were at this revision.
@@ -24,9 +24,7 @@ pub struct Range<'a> {
 pub struct Page {
     /// In the order of their keys.
     pub entries: Vec<Arc<Entry>>,
-    /// Whether the list goes on after the last entry.
-    pub more: bool,
-    /// How many objects there are after the last entry, whether they match or not.
+    /// How many objects there are after the last entry of a full page, whether they match or not.
     pub remaining: usize,
 }
 
@@ -46,11 +44,8 @@ impl Store {
         let Some(collection) = self.collections.get(collection) else {
             return Ok(page);
         };
-        let from = match range.after {
-            Some(after) => Bound::Excluded(after),
-            None => Bound::Included(range.prefix),
-        };
-        let bounds = (from, Bound::Unbounded);
+        let from = range.from.unwrap_or(range.prefix);
+        let bounds = (Bound::Included(from), Bound::Unbounded);
         let within = |key: &str| key.starts_with(range.prefix);
         let present = collection
             .objects
@@ -63,15 +58,10 @@ impl Store {
             .take_while(|(key, _)| within(key))
             .filter_map(|(key, entry)| Some((*key, (*entry)?)));
         for entry in merged(present, past) {
-            if page.more {
+            if range.limit > 0 && page.entries.len() == range.limit {
                 page.remaining += 1;
             } else if matches(entry) {
-                if range.limit > 0 && page.entries.len() == range.limit {
-                    page.more = true;
-                    page.remaining = 1;
-                } else {
-                    page.entries.push(Arc::clone(entry));
-                }
+                page.entries.push(Arc::clone(entry));
             }
         }
         Ok(page)

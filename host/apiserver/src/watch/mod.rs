@@ -29,16 +29,16 @@ const BOOKMARK: Duration = Duration::from_secs(60);
 const LASTS: u64 = 1_800;
 
 /// Where a watch begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Start {
-    /// With what is there, as additions, then the changes.
+    /// With what is there, as additions, then the changes; with a bookmark between the two for who asked for bookmarks.
     Listed,
-    /// The same, with a bookmark between the two.
-    Streamed,
     /// With the changes after a revision.
     After(u64),
     /// With the changes from now on.
     Now,
+    /// With an error, which is all.
+    Refused(Status),
 }
 
 /// One watch: the body of its answer.
@@ -53,6 +53,8 @@ pub struct Watch {
     initial: VecDeque<Arc<Entry>>,
     /// The revision that the end of the initial events is told with, until it is.
     initial_end: Option<u64>,
+    /// The error that is all there is to tell.
+    refused: Option<Status>,
     /// All changes up to here are told.
     told: u64,
     /// What the client knows of that: the last event's or bookmark's revision.
@@ -68,13 +70,12 @@ pub struct Watch {
 impl Watch {
     pub(crate) fn new(call: &Call<'_>, filter: Filter, start: Start) -> Self {
         let collection = Arc::clone(&call.target.resource.collection);
-        let (told, initial) = call.shared.read(|store| match start {
-            Start::After(revision) => (revision, VecDeque::new()),
-            Start::Now => (store.revision(), VecDeque::new()),
-            Start::Listed | Start::Streamed => {
-                (store.revision(), present(store, &collection, &filter))
-            }
+        let (told, initial) = call.shared.read(|store| match &start {
+            Start::After(revision) => (*revision, VecDeque::new()),
+            Start::Now | Start::Refused(_) => (store.revision(), VecDeque::new()),
+            Start::Listed => (store.revision(), present(store, &collection, &filter)),
         });
+        let initial_end = (start == Start::Listed && call.query.bookmarks).then_some(told);
         let draw = call.shared.draw();
         let seconds = call.query.timeout_seconds.filter(|&seconds| seconds > 0);
         let seconds =
@@ -88,7 +89,11 @@ impl Watch {
             filter,
             frames: Frames::new(call.presentation()),
             initial,
-            initial_end: (start == Start::Streamed).then_some(told),
+            initial_end,
+            refused: match start {
+                Start::Refused(status) => Some(status),
+                _ => None,
+            },
             told,
             known: 0,
             next_bookmark: call.query.bookmarks.then(|| call.now + BOOKMARK),
@@ -108,7 +113,7 @@ impl Watch {
         let mut chunk = Vec::new();
         while !self.over {
             self.tell_initial(&mut chunk);
-            if chunk.len() < CHUNK {
+            if chunk.len() < CHUNK && !self.over {
                 self.tell_changes(&mut chunk, context);
             }
             if chunk.is_empty() {
@@ -125,6 +130,10 @@ impl Watch {
     }
 
     fn tell_initial(&mut self, chunk: &mut Vec<u8>) {
+        if let Some(status) = self.refused.take() {
+            self.frames.error(chunk, &status);
+            self.over = true;
+        }
         while chunk.len() < CHUNK
             && let Some(entry) = self.initial.pop_front()
         {
@@ -261,7 +270,7 @@ impl fmt::Debug for Watch {
 fn present(store: &Store, collection: &str, filter: &Filter) -> VecDeque<Arc<Entry>> {
     let all = Range {
         prefix: &filter.prefix,
-        after: None,
+        from: None,
         limit: 0,
         revision: store.revision(),
     };

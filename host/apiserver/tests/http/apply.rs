@@ -192,10 +192,54 @@ fn an_apply_is_refused_for_what_is_wrong_with_it() {
 
     let (_, object) = server.apply(&one, "me", &map(json!({"k": "1"})));
     let mut stale = map(json!({"k": "2"}));
+    stale["metadata"]["resourceVersion"] = json!("x");
+    for name in ["a", "new"] {
+        stale["metadata"]["name"] = json!(name);
+        let answer = server.apply(&format!("{MAPS}/{name}"), "me", &stale);
+        assert_eq!(reason(&answer), (500, ""));
+    }
+    stale["metadata"]["name"] = json!("a");
     stale["metadata"]["resourceVersion"] = json!("1");
     assert_eq!(reason(&server.apply(&one, "me", &stale)), (409, "Conflict"));
     stale["metadata"]["resourceVersion"] = object["metadata"]["resourceVersion"].clone();
     assert_eq!(server.apply(&one, "me", &stale).0, 200);
+}
+
+#[test]
+fn what_fits_its_type_and_cannot_be_read_is_the_servers_fault() {
+    let server = Server::new();
+    let words = [
+        (
+            "Lease",
+            "coordination.k8s.io/v1",
+            json!({"spec": {"renewTime": "now"}}),
+            "parsing time \"now\" as \"2006-01-02T15:04:05.000000Z07:00\": cannot parse \"now\" as \"2006\"",
+        ),
+        (
+            "Secret",
+            "v1",
+            json!({"data": {"k": "?"}}),
+            "error decoding from json: illegal base64 data at input byte 0",
+        ),
+    ];
+    for (kind, version, mut config, words) in words {
+        config["apiVersion"] = json!(version);
+        config["kind"] = json!(kind);
+        config["metadata"] = json!({"name": "a"});
+        let (root, group) = if version == "v1" {
+            ("api", "/")
+        } else {
+            ("apis", "")
+        };
+        let plural = kind.to_lowercase() + "s";
+        let path = format!("/{root}/{version}/namespaces/default/{plural}/a");
+        let answer = server.apply(&path, "me", &config);
+        let what = format!("{group}{version}, Kind={kind}");
+        let message = format!(
+            "failed to convert new object (/a; {what}) to proper version: unable to convert unstructured object to {what}: {words}"
+        );
+        assert_eq!((answer.0, &answer.1["message"]), (500, &json!(message)));
+    }
 }
 
 #[test]
@@ -245,58 +289,6 @@ fn keys_that_are_missing_are_their_defaults() {
     assert_eq!(
         answer.1["message"],
         "failed to create typed patch object (/a; /v1, Kind=Service): .spec.ports: duplicate entries for key [port=80,protocol=\"TCP\"]"
-    );
-}
-
-// === scale ===
-
-#[test]
-fn the_number_of_replicas_has_its_owner_by_scale() {
-    let server = Server::new();
-    let one = format!("{DEPLOYMENTS}/a");
-    let mut config = deployment("a", template(json!([{"name": "c", "image": "i"}])));
-    config["spec"]["replicas"] = json!(1);
-    server.apply(&one, "me", &config);
-    let scale = format!("{one}/scale?fieldManager=scaler");
-    let (code, _) = server.call("PATCH", &scale, &json!({"spec": {"replicas": 3}}));
-    assert_eq!(code, 200);
-    let (_, object) = server.get(&one);
-    let list = owners(&object);
-    // As in the real server, who scales has no time.
-    assert_eq!(
-        list[1],
-        (
-            "scaler Update apps/v1 scale -".to_owned(),
-            json!({"f:spec": {"f:replicas": {}}})
-        )
-    );
-    assert_eq!(list[0].1["f:spec"].get("f:replicas"), None);
-
-    let answer = server.apply(&one, "me", &config);
-    assert_eq!(
-        answer.1["message"],
-        "Apply failed with 1 conflict: conflict with \"scaler\" with subresource \"scale\" using apps/v1: .spec.replicas"
-    );
-    let wanted = |replicas: u32| json!({"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": {"name": "a"}, "spec": {"replicas": replicas}});
-    let answer = server.apply(&format!("{one}/scale"), "hpa", &wanted(5));
-    assert_eq!(
-        answer.1["message"],
-        "Apply failed with 1 conflict: conflict with \"scaler\" with subresource \"scale\" using autoscaling/v1: .spec.replicas"
-    );
-    let (code, answer) = server.apply(&format!("{one}/scale?force=true"), "hpa", &wanted(5));
-    assert_eq!((code, &answer["spec"]["replicas"]), (200, &json!(5)));
-    let (_, object) = server.get(&one);
-    assert_eq!(
-        names(&object),
-        [
-            "hpa Apply apps/v1 scale -",
-            "me Apply apps/v1 - 2026-01-02T03:04:05Z"
-        ]
-    );
-    let answer = server.apply(&format!("{one}/scale"), "hpa", &config);
-    assert_eq!(
-        answer.1["message"],
-        "invalid object type: apps/v1, Kind=Deployment"
     );
 }
 

@@ -274,3 +274,18 @@ fn what_the_server_itself_writes_has_no_owner() {
     assert_eq!(bound["spec"]["nodeName"], "n");
     assert_eq!(owners(&bound), owners(&created));
 }
+
+#[test]
+fn an_empty_list_is_owned_where_none_would_be_null() {
+    let server = Server::new();
+    let path = "/apis/storage.k8s.io/v1/csinodes";
+    for (name, drivers) in [("a", json!([])), ("b", Value::Null)] {
+        let owned = !drivers.is_null();
+        let body = json!({"metadata": {"name": name}, "spec": {"drivers": drivers}});
+        let (_, created) = server.call("POST", path, &body);
+        assert_eq!(created["spec"], json!({"drivers": null}));
+        let expected = json!({"f:spec": {"f:drivers": {}}});
+        let fields = owners(&created).pop().map(|(_, fields)| fields);
+        assert_eq!(fields, owned.then_some(expected));
+    }
+}

@@ -11,6 +11,10 @@
 )]
 
 // Where this file is found by its path too, that of the other has to be said.
+#[path = "replay/known.rs"]
+mod known;
+#[path = "replay/otherwise.rs"]
+mod otherwise;
 #[path = "replay/steady.rs"]
 mod steady;
 
@@ -24,9 +28,12 @@ use http_body_util::BodyExt as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use stagewright_apiserver::clock::ManualClock;
+use stagewright_apiserver::kinds::UNENFORCED;
 use stagewright_apiserver::{ApiServer, Options};
 use stagewright_core::time::Time;
 
+pub use known::Known;
+use otherwise::SCRIPTS_OTHERWISE;
 pub use steady::{comparable, without, without_uids};
 
 /// Where tables are others here, with the reason.
@@ -44,72 +51,19 @@ pub const TABLES_OTHERWISE: [(&str, &str); 2] = [
 
 /// Where definitions and their objects are answered otherwise, with the reason.
 #[allow(dead_code, reason = "each program plays some recordings")]
-pub const DEFINITIONS_OTHERWISE: [(&str, &str); 2] = [
-    (
-        "POST /apis/apiextensions.k8s.io/v1/customresourcedefinitions?case=pattern",
-        "what is wrong with a pattern is said in another library's words",
-    ),
-    (
-        "PATCH /apis/example.com/v1/namespaces/default/widgets/plain?fieldValidation=Strict",
-        "an unknown field of a patch is 400 here and a 422 about the whole object there",
-    ),
-];
+pub const DEFINITIONS_OTHERWISE: [(&str, &str); 1] = [(
+    "POST /apis/apiextensions.k8s.io/v1/customresourcedefinitions?case=pattern",
+    "what is wrong with a pattern is said in another library's words",
+)];
 
 /// The path that each script of requests begins with.
 #[allow(dead_code, reason = "each program plays some recordings")]
 pub const FIRST: &str = "/api/v1/namespaces/default/configmaps";
-/// A difference of scripts that is known.
-pub struct Otherwise {
-    pub method: &'static str,
-    /// A part of the path.
-    pub path: &'static str,
-    /// All that is apart begins so.
-    pub place: &'static str,
-    #[allow(dead_code, reason = "it is for who reads the list")]
-    pub why: &'static str,
-}
-
-/// Where scripts are answered otherwise.
-#[allow(dead_code, reason = "each program plays some recordings")]
-pub const SCRIPTS_OTHERWISE: [Otherwise; 3] = [
-    Otherwise {
-        method: "PUT",
-        path: "/widgets/",
-        place: "/warnings",
-        why: "unknown fields are looked for when it is clear what is to be changed; there, before",
-    },
-    Otherwise {
-        method: WATCH,
-        path: "/replicationcontrollers?",
-        place: "/answer/",
-        why: "a scale that changes nothing moves the ownership of replicas there, which is one more version",
-    },
-    Otherwise {
-        method: WATCH,
-        path: "/deployments?",
-        place: "/answer/",
-        why: "as of replication controllers",
-    },
-];
-
-impl Otherwise {
-    /// Whether what is apart between the two answers to the request is this.
-    #[allow(dead_code, reason = "each program plays some recordings")]
-    pub fn covers(&self, exchange: &Exchange, told: &str) -> bool {
-        let mut places = told.lines().filter_map(|line| line.strip_prefix("    /"));
-        exchange.method == self.method
-            && exchange.path.contains(self.path)
-            && places.all(|place| format!("/{place}").starts_with(self.place))
-    }
-}
-
-/// Texts that stand for what only an answer tells: the resourceVersion that the object at this path had last, the one it had first, its
-/// uid, the revision of the first list (in a path), and where the last page ended (in a path).
-const VERSION: &str = "@version";
-const STALE: &str = "@stale";
-const UID: &str = "@uid";
-const START: &str = "@start";
-const CONTINUE: &str = "@continue";
+/// A revision that no server reaches.
+#[allow(dead_code, reason = "only generated scripts ask for it")]
+pub const FUTURE: &str = "9000000000000";
+/// The method of what is no request: the past until now is forgotten, as by etcd's compaction.
+pub const COMPACT: &str = "COMPACT";
 /// The method of a watch, whose answer is the events of each object in their order.
 pub const WATCH: &str = "WATCH";
 
@@ -129,32 +83,21 @@ pub struct Exchange {
     pub body: Option<Value>,
     #[serde(default)]
     pub code: u16,
+    /// What the answer has when what the request is about has come to rest. The real server takes a while until it has, since its kinds
+    /// change in the background.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holds: Option<Value>,
     pub method: String,
     pub path: String,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub setup: bool,
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
     pub media: Option<String>,
-    /// The real server takes a while until its answer has this code, since its kinds change in the background.
+    /// The code that the answer has then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<u16>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
-}
-
-/// What the answers so far have told.
-#[derive(Debug, Default)]
-pub struct Known {
-    objects: BTreeMap<String, Object>,
-    start: String,
-    page: String,
-}
-
-#[derive(Debug, Default)]
-struct Object {
-    uid: String,
-    first: String,
-    last: String,
 }
 
 pub fn read(text: &str) -> Vec<Exchange> {
@@ -199,6 +142,10 @@ impl Player {
     /// What is apart between the recorded answer and this server's.
     pub fn play(&mut self, wanted: &Exchange) -> String {
         self.clock.set(Time::parse(&wanted.at).unwrap());
+        if wanted.method == COMPACT {
+            self.server.compact(self.server.revision());
+            return String::new();
+        }
         let asked = ask(&self.server, &self.known.filled(wanted));
         let mut found = self.known.answered(wanted, asked);
         // Some recordings are kept without.
@@ -331,8 +278,15 @@ pub fn request(exchange: &Exchange) -> Request<Vec<u8>> {
         .unwrap()
 }
 
-/// The texts of `Warning:` headers.
+/// The texts of `Warning:` headers, but for what this server says of itself, which the real one never says.
 pub fn warnings(headers: &http::HeaderMap) -> Vec<String> {
+    let mut warnings = all_warnings(headers);
+    warnings.retain(|text| !text.contains(UNENFORCED));
+    warnings
+}
+
+/// The texts of all `Warning:` headers.
+pub fn all_warnings(headers: &http::HeaderMap) -> Vec<String> {
     let values = headers.get_all("warning").iter();
     values
         .map(|value| {
@@ -344,74 +298,13 @@ pub fn warnings(headers: &http::HeaderMap) -> Vec<String> {
         .collect()
 }
 
-// === impl Known ===
+// === impl Exchange ===
 
-impl Known {
-    /// The exchange with what is known by now in the places of the texts that stand for it.
-    pub fn filled(&self, exchange: &Exchange) -> Exchange {
-        let mut filled = exchange.clone();
-        if let (Some(known), Some(body)) = (
-            self.objects.get(object_path(&exchange.path)),
-            &mut filled.body,
-        ) {
-            fill(body, known);
-        }
-        filled.path = filled
-            .path
-            .replace(START, &self.start)
-            .replace(CONTINUE, &self.page);
-        filled
-    }
-
-    /// Learns from an answer; what comes back is the exchange as it was asked, with that answer.
-    pub fn answered(&mut self, asked: &Exchange, answered: Exchange) -> Exchange {
-        let answer = answered.answer.clone().unwrap_or_default();
-        let metadata = &answer["metadata"];
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let version = text(&metadata["resourceVersion"]);
-        if answer["items"].is_array() {
-            if self.start.is_empty() {
-                self.start = version;
-            }
-            self.page = text(&metadata["continue"]);
-        } else if answer["kind"] != "Status" && !version.is_empty() {
-            let mut path = object_path(&asked.path).to_owned();
-            if asked.method == "POST" {
-                path = format!("{path}/{}", text(&metadata["name"]));
-            }
-            let known = self.objects.entry(path).or_default();
-            let uid = text(&metadata["uid"]);
-            if known.uid != uid {
-                known.uid = uid;
-                known.first.clone_from(&version);
-            }
-            known.last = version;
-        }
-        Exchange {
-            body: asked.body.clone(),
-            path: asked.path.clone(),
-            ..answered
-        }
-    }
-}
-
-fn object_path(path: &str) -> &str {
-    let path = path.split('?').next().unwrap_or_default();
-    let path = path.strip_suffix("/status").unwrap_or(path);
-    path.strip_suffix("/scale").unwrap_or(path)
-}
-
-fn fill(body: &mut Value, known: &Object) {
-    match body {
-        Value::String(text) => match text.as_str() {
-            VERSION => text.clone_from(&known.last),
-            STALE => text.clone_from(&known.first),
-            UID => text.clone_from(&known.uid),
-            _ => {}
-        },
-        Value::Array(list) => list.iter_mut().for_each(|item| fill(item, known)),
-        Value::Object(map) => map.values_mut().for_each(|item| fill(item, known)),
-        _ => {}
+impl Exchange {
+    /// Whether the answer takes its time and the request changes nothing: watches, and what is asked of the future.
+    #[allow(dead_code, reason = "only who asks a real server waits")]
+    pub fn waits(&self) -> bool {
+        self.method == WATCH || self.path.contains(FUTURE)
     }
 }
 

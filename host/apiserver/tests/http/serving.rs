@@ -5,6 +5,7 @@
     reason = "helpers of tests, which may fail loudly"
 )]
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,10 +15,14 @@ use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::Value;
 use stagewright_apiserver::ApiServer;
-use stagewright_apiserver::serve::{ServeOptions, serve};
+use stagewright_apiserver::serve::{PROTOCOLS, ServeOptions, serve};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::pki_types::{PrivateKeyDer, ServerName};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig, crypto};
 use tokio_util::sync::CancellationToken;
 
 use crate::support::*;
@@ -63,6 +68,37 @@ impl Port {
             .unwrap()
             .unwrap();
     }
+}
+
+/// TLS of a certificate that nobody has seen, for a server, and for a client that trusts it and wants that protocol.
+fn secured(protocol: &[u8]) -> (ServerConfig, ClientConfig) {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let certificate = made.cert.der().clone();
+    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let provider = Arc::new(crypto::ring::default_provider());
+    let mut server = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.clone()], key)
+        .unwrap();
+    server.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate).unwrap();
+    let mut client = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    client.alpn_protocols = vec![protocol.to_vec()];
+    (server, client)
+}
+
+async fn shake(client: ClientConfig, stream: TcpStream) -> TlsStream<TcpStream> {
+    let name = ServerName::try_from("localhost").unwrap();
+    within(TlsConnector::from(Arc::new(client)).connect(name, stream))
+        .await
+        .unwrap()
 }
 
 fn get(path: &str, token: Option<&str>) -> Request<Empty<Bytes>> {
@@ -208,4 +244,41 @@ async fn one_connection_too_many_waits_for_its_turn() {
     drop(first);
     assert_eq!(within(waiting).await.unwrap().status(), StatusCode::OK);
     port.close().await;
+}
+
+#[tokio::test]
+async fn behind_tls_both_protocols_are_spoken() {
+    for protocol in PROTOCOLS {
+        let (server, client) = secured(protocol);
+        let options = ServeOptions {
+            tls: Some(Arc::new(server)),
+            ..ServeOptions::default()
+        };
+        let port = Port::open(&Server::new().api, options).await;
+        // Who does not shake hands, or not with TLS, holds nobody up.
+        let _silent = port.connect().await;
+        let mut confused = port.connect().await;
+        confused.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+        let mut answer = String::new();
+        within(confused.read_to_string(&mut answer)).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.0 400 "), "{answer}");
+
+        let stream = shake(client, port.connect().await).await;
+        assert_eq!(stream.get_ref().1.alpn_protocol(), Some(protocol));
+        let io = TokioIo::new(stream);
+        let status = if protocol == b"h2" {
+            let executor = TokioExecutor::new();
+            let (mut client, connection) = http2::handshake(executor, io).await.unwrap();
+            tokio::spawn(connection);
+            let request = get("https://localhost/version", None);
+            within(client.send_request(request)).await.unwrap().status()
+        } else {
+            let (mut client, connection) = http1::handshake(io).await.unwrap();
+            tokio::spawn(connection);
+            let request = get("/version", None);
+            within(client.send_request(request)).await.unwrap().status()
+        };
+        assert_eq!(status, StatusCode::OK);
+        port.close().await;
+    }
 }

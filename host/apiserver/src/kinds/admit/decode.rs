@@ -3,6 +3,8 @@
 //! Between the two, an object has its normal form: what is zero in Go is not there. So `nil`, empty and missing are one, as they
 //! are for defaults and validation.
 
+use std::fmt::Write as _;
+
 use base64::engine::general_purpose::STANDARD;
 use base64::{DecodeError, Engine as _};
 use serde_json::{Map, Value, json};
@@ -18,6 +20,8 @@ pub(super) struct Decoded {
     pub(super) unknown: Vec<String>,
     /// The first value of a wrong type, in the words of Go's decoder.
     pub(super) error: Option<String>,
+    /// Lists and maps without elements that Go writes as such, where it would write null for none; as JSON pointers. They are gone.
+    pub(super) empty: Vec<(String, Value)>,
 }
 
 struct Decoder {
@@ -86,7 +90,31 @@ impl Decoder {
             return false;
         }
         self.value(of, &field.of, value);
-        field.of.pointer || !is_zero(&field.of.sort, value)
+        if field.of.pointer || !is_zero(&field.of.sort, value) {
+            return true;
+        }
+        let holds = matches!(field.of.sort, Sort::List(_) | Sort::Map(_));
+        if holds && field.omitted == Omitted::Never {
+            self.found.empty.push((self.pointer(), value.take()));
+        }
+        false
+    }
+
+    /// The path as a JSON pointer.
+    fn pointer(&self) -> String {
+        let mut pointer = "/".to_owned();
+        for (index, letter) in self.path.char_indices() {
+            let mut keys = self.keys.iter();
+            let in_key = keys.any(|key| key.start < index && index < key.end);
+            match letter {
+                '.' | '[' if !in_key => pointer.push('/'),
+                ']' if !in_key => {}
+                '~' => pointer.push_str("~0"),
+                '/' => pointer.push_str("~1"),
+                _ => pointer.push(letter),
+            }
+        }
+        pointer
     }
 
     fn value(&mut self, of: &Struct, shape: &Shape, value: &mut Value) {
@@ -141,7 +169,8 @@ impl Decoder {
     fn list(&mut self, of: &Struct, item: &Shape, list: &mut [Value]) {
         for (index, value) in list.iter_mut().enumerate() {
             let length = self.path.len();
-            self.path.push_str(&format!("[{index}]"));
+            // A text takes everything: this cannot fail.
+            let _ = write!(self.path, "[{index}]");
             self.element(of, item, value);
             self.path.truncate(length);
         }
@@ -339,20 +368,21 @@ pub(super) fn encode(root: &Struct, object: &mut Value) {
 }
 
 fn encode_fields(schema: &Schema, of: &Struct, map: &mut Map<String, Value>) {
-    for (name, field) in &of.fields {
-        match map.get_mut(&**name) {
-            Some(value) => encode_value(schema, &field.of, value),
-            None => {
-                if let Some(mut value) = shown_when_zero(field) {
-                    encode_value(schema, &field.of, &mut value);
-                    map.insert(name.to_string(), value);
-                }
-            }
+    for (field, value) in of.inner_mut(map) {
+        encode_value(schema, &field.of, value);
+    }
+    for name in &of.shown {
+        let field = of.fields.get(name).filter(|_| !map.contains_key(&**name));
+        let shown = field.and_then(|field| Some((field, shown_when_zero(field)?)));
+        if let Some((field, mut value)) = shown {
+            encode_value(schema, &field.of, &mut value);
+            map.insert(name.to_string(), value);
         }
     }
 }
 
-fn shown_when_zero(field: &Field) -> Option<Value> {
+/// How a field that is zero is written, if it is.
+pub(super) fn shown_when_zero(field: &Field) -> Option<Value> {
     match (field.omitted, field.of.pointer) {
         (Omitted::Never, true) => Some(Value::Null),
         (Omitted::Never, false) => Some(zero(&field.of.sort)),

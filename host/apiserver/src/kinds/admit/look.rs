@@ -1,13 +1,14 @@
 //! Short ways to read an object in its normal form, where what is missing is zero.
 
 use serde_json::{Map, Value, json};
+use stagewright_core::json::At as _;
 
 /// What `null` and a missing value are read as.
 static NULL: Value = Value::Null;
 
 /// The value at a JSON pointer; null if it is not there.
 pub(super) fn at<'a>(value: &'a Value, pointer: &str) -> &'a Value {
-    value.pointer(pointer).unwrap_or(&NULL)
+    value.at(pointer).unwrap_or(&NULL)
 }
 
 /// The text at a JSON pointer; empty if it is not there.

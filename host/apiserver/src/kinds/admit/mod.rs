@@ -9,15 +9,15 @@
 //!   may be told. Resources finer than a thousandth are not rounded up.
 //! - *Defaults*: a Service gets no address and no node port; a pod no volume of its service account, no token, no `RuntimeClass`, no
 //!   `LimitRange`, no pod-level resources from its containers', and no priority from classes other than the system's; a claim no
-//!   class of storage and no `dataSourceRef` from its `dataSource`; `matchLabelKeys` are not merged into selectors.
+//!   class of storage and no `dataSourceRef` from its `dataSource`.
 //! - *Admission plugins*: nodes come without the taint `node.kubernetes.io/not-ready`, volumes and claims without their protecting
 //!   finalizers, since no controller runs that would take them away. Quotas, priorities and the growth of claims are not asked.
-//! - *Warnings*: none but those of unknown fields, and of Jobs that are deleted without their pods.
-//! - *Validation of pods*: affinities, security contexts, DNS configuration, host aliases, volumes beyond their required fields,
-//!   resource claims but for their statuses, devices, operating systems, annotations of AppArmor and seccomp, resize policies, how an
-//!   affinity narrows while gates hold a pod, and the resources of a resize beyond their form.
-//! - *Validation of Jobs*: rules of failure and success policies; completed and failed indices that overlap; schedules of CronJobs
-//!   beyond the number of their fields, and time zones.
+//! - *Warnings*: none but those of unknown fields, of Jobs that are deleted without their pods, and (which the real server does not
+//!   have) of kinds that are stored and not enforced.
+//! - *Validation of pods*: projected bundles of trust and certificates, tolerations in annotations, signals to stop, groups of
+//!   scheduling, what containers come to beside their pod's own resources, what a kubelet's own pods may not have, the users and
+//!   resources of containers in a status, and whether a pod's node or system can resize it. Containers may be privileged, which is an
+//!   option of the real server.
 //! - *Validation of Services*: addresses, families, source ranges, classes of load balancers and policies of traffic.
 //! - *Validation of volumes*: their sources, node affinities, and what may change beside the source.
 //! - *Validation of networking*: ports, hints and names of EndpointSlices; wildcards, paths and TLS of Ingresses; parameters of their
@@ -32,6 +32,7 @@ mod decode;
 mod defaults;
 mod documents;
 mod look;
+mod normal;
 mod protobuf;
 mod quantity;
 mod schema;
@@ -47,7 +48,7 @@ pub(super) use self::documents::{OBJECT_META, reference, schemas};
 pub use self::protobuf::{ProtobufError, from_protobuf};
 use self::schema::{Schema, Struct};
 pub(crate) use self::strategy::resets;
-pub(crate) use self::types::{blank, blank_scale, typed, typed_scale};
+pub(crate) use self::types::{blank, blank_scale, typed, typed_scale, unreadable};
 use super::{AdmitContext, FieldValidation, Operation, Resource, Seen, Warning};
 use crate::status::{FieldError, Status};
 
@@ -55,7 +56,8 @@ use crate::status::{FieldError, Status};
 /// on create, spec on a status update), the generation counted, everything validated.
 ///
 /// On updates metadata comes as the caller wants it, but for what only the server writes: uid (if none was given),
-/// creationTimestamp, deletionTimestamp, deletionGracePeriodSeconds and generation are the old object's.
+/// creationTimestamp, deletionTimestamp, deletionGracePeriodSeconds and generation are the old object's. What is to be warned of is
+/// told also if the object is refused.
 ///
 /// # Errors
 /// The Status to answer: 422 with causes, or 400 for unknown fields under [`FieldValidation::Strict`] and for values of another
@@ -66,7 +68,8 @@ pub fn admit(
     object: &mut Value,
     context: &AdmitContext,
     seen: Option<Seen<'_>>,
-) -> Result<Vec<Warning>, Status> {
+    warnings: &mut Vec<Warning>,
+) -> Result<(), Status> {
     let root = if resource.custom {
         None
     } else {
@@ -76,12 +79,12 @@ pub fn admit(
         if let Some(seen) = seen {
             (seen.see)(object);
         }
-        admit_custom(resource, operation, object)?;
-        return Ok(Vec::new());
+        return admit_custom(resource, operation, object);
     };
-    let warnings = decoded(resource, root, object, context)?;
-    let mut old = operation.old().cloned().unwrap_or_default();
-    decode::decode(root, &mut old);
+    let (told, empty) = decoded(resource, root, object, context)?;
+    warnings.extend(told);
+    let old = operation.old().map(|old| normal::of_stored(root, old));
+    let old = old.unwrap_or_default();
     defaults::apply(root, object, context.now);
     let written: Option<Map<String, Value>> = seen.as_ref().map(|seen| {
         let parts = looked_at(object, seen.aside);
@@ -101,16 +104,21 @@ pub fn admit(
         .is_some_and(|(seen, written)| looked_at(object, seen.aside).eq(written));
     decode::encode(root, object);
     if let (Some(seen), Some(written)) = (seen, written) {
-        if unchanged {
+        if unchanged && empty.is_empty() {
             (seen.see)(object);
         } else {
             let mut written = Value::Object(written);
             decode::encode(root, &mut written);
             strategy::show(resource, &mut written);
+            for (pointer, value) in empty {
+                if let Some(place) = written.pointer_mut(&pointer) {
+                    *place = value;
+                }
+            }
             (seen.see)(&written);
         }
     }
-    Ok(warnings)
+    Ok(())
 }
 
 /// Leaves an object of a built-in kind as Go would write it: what is always there is there, what is left out when empty is not.
@@ -153,43 +161,55 @@ fn admit_custom(
     validated(resource, operation, object, &old)
 }
 
-/// Decodes the object as the request wants unknown fields treated.
+/// What a decoder warns of, and what is empty there and not nothing, by paths.
+type Decoded = (Vec<Warning>, Vec<(String, Value)>);
+
+/// Decodes the object as the request wants unknown fields treated. What is empty there and not nothing comes back too.
 fn decoded(
     resource: &Resource,
     root: &Struct,
     object: &mut Value,
     context: &AdmitContext,
-) -> Result<Vec<Warning>, Status> {
+) -> Result<Decoded, Status> {
     let found = decode::decode(root, object);
-    let refused = |words: &str| {
-        Status::bad_request(format!(
-            "{} in version {:?} cannot be handled as a {}: {words}",
-            resource.kind, resource.version, resource.kind
-        ))
-    };
+    let refused = |words: &str| refused(resource, object, context, words);
     if let Some(error) = found.error {
-        if context.is_patch {
-            let error = FieldError::invalid("patch", &json!(object.to_string()), &error);
-            return Err(Status::invalid_kind("", "", "", &[error]));
-        }
         return Err(refused(&error));
     }
     let unknown = found
         .unknown
         .iter()
         .map(|place| format!("unknown field {place:?}"));
-    match context.field_validation {
-        FieldValidation::Ignore => Ok(Vec::new()),
-        FieldValidation::Warn => Ok(unknown.map(Warning).collect()),
-        FieldValidation::Strict if found.unknown.is_empty() => Ok(Vec::new()),
+    let warnings = match context.field_validation {
+        FieldValidation::Ignore => Vec::new(),
+        FieldValidation::Warn => unknown.map(Warning).collect(),
+        FieldValidation::Strict if found.unknown.is_empty() => Vec::new(),
         FieldValidation::Strict => {
             let all: Vec<String> = unknown.collect();
-            Err(refused(&format!(
+            return Err(refused(&format!(
                 "strict decoding error: {}",
                 all.join(", ")
-            )))
+            )));
         }
+    };
+    Ok((warnings, found.empty))
+}
+
+/// The answer to an object that cannot be decoded.
+pub(super) fn refused(
+    resource: &Resource,
+    object: &Value,
+    context: &AdmitContext,
+    words: &str,
+) -> Status {
+    if context.is_patch {
+        let error = FieldError::invalid("patch", &json!(object.to_string()), words);
+        return Status::invalid_kind("", "", "", &[error]);
     }
+    Status::bad_request(format!(
+        "{} in version {:?} cannot be handled as a {}: {words}",
+        resource.kind, resource.version, resource.kind
+    ))
 }
 
 fn validated(

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+use super::decode::shown_when_zero;
 use super::defaults::{self, Hook};
 
 /// Written by `cargo run -p stagewright-tests --bin generate-fields`.
@@ -37,6 +38,10 @@ pub(super) struct Struct {
     pub(super) numbers: Numbers,
     /// What fills in defaults that depend on more than one field.
     pub(super) hook: Option<Hook>,
+    /// The fields in which something may be filled in though nothing is there.
+    pub(super) filled: Vec<Box<str>>,
+    /// The fields that are written though they are zero.
+    pub(super) shown: Vec<Box<str>>,
 }
 
 /// What the numbers of a message in protobuf stand for.
@@ -153,13 +158,23 @@ impl Schema {
                 };
                 (field.clone(), field_of)
             });
+            let fields: BTreeMap<Box<str>, Field> = fields.collect();
+            let shown = fields
+                .iter()
+                .filter(|(_, field)| shown_when_zero(field).is_some());
             structs.push(Struct {
                 name: name.rsplit('.').next().unwrap_or_default().into(),
                 full: name.clone(),
-                fields: fields.collect(),
+                shown: shown.map(|(name, _)| name.clone()).collect(),
+                fields,
                 numbers,
                 hook: defaults::hook(name),
+                filled: Vec::new(),
             });
+        }
+        let filled: Vec<Vec<Box<str>>> = structs.iter().map(|of| filled(&structs, of)).collect();
+        for (of, filled) in structs.iter_mut().zip(filled) {
+            of.filled = filled;
         }
         let kinds = table.kinds.iter().filter_map(|(kind, name)| {
             let place = places.get(&**name)?;
@@ -201,6 +216,34 @@ impl Schema {
     pub(super) fn at(&self, place: usize) -> Option<&Struct> {
         self.structs.get(place)
     }
+}
+
+// === impl Struct ===
+
+impl Struct {
+    /// The members of such an object that have something inside, with what they are.
+    pub(super) fn inner_mut<'a>(
+        &'a self,
+        map: &'a mut Map<String, Value>,
+    ) -> impl Iterator<Item = (&'a Field, &'a mut Value)> {
+        let inner = map
+            .iter_mut()
+            .filter(|(_, value)| value.is_object() || value.is_array());
+        inner.filter_map(|(name, value)| Some((self.fields.get(name.as_str())?, value)))
+    }
+}
+
+/// The fields with a default of their own, and those that are structs without a pointer in which something is filled in.
+fn filled(structs: &[Struct], of: &Struct) -> Vec<Box<str>> {
+    let is_filled = |field: &Field| match field.of.sort {
+        _ if field.default.is_some() => true,
+        Sort::Struct(place) if !field.of.pointer => structs
+            .get(place)
+            .is_some_and(|inner| inner.hook.is_some() || !filled(structs, inner).is_empty()),
+        _ => false,
+    };
+    let fields = of.fields.iter().filter(|(_, field)| is_filled(field));
+    fields.map(|(name, _)| name.clone()).collect()
 }
 
 /// Notes a field at its number; `2.1` is number 1 in the message that has number 2.

@@ -71,6 +71,18 @@ pub(crate) fn blank(resource: &Resource) -> Value {
     blank
 }
 
+/// Why an object that is deduced from a configuration cannot be one of its kind: the words of Go, which converts it member by member.
+pub(crate) fn unreadable(resource: &Resource, object: &Value) -> Option<String> {
+    let root = Schema::get().kind(&resource.api_version(), &resource.kind);
+    let root = root.filter(|_| !resource.custom)?;
+    let words = decode::decode(root, &mut object.clone()).error?;
+    Some(if words.starts_with("illegal base64 data") {
+        format!("error decoding from json: {words}")
+    } else {
+        words
+    })
+}
+
 // === impl Builtin ===
 
 impl Builtin {

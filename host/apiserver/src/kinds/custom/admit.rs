@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::findings::{NOWHERE, invalid};
 use super::{Definition, check, metadata, path, prune};
+use crate::kinds::admit::refused;
 use crate::kinds::{
     AdmitContext, FieldValidation, Operation, Resource, Seen, Warning, check_metadata,
 };
@@ -20,8 +21,9 @@ pub(crate) fn admit(
     object: &mut Value,
     context: &AdmitContext,
     seen: Option<Seen<'_>>,
-) -> Result<Vec<Warning>, Status> {
-    let mut warnings = decode(resource, definition, object, context)?;
+    warnings: &mut Vec<Warning>,
+) -> Result<(), Status> {
+    warnings.extend(decode(resource, definition, object, context)?);
     if let Some(seen) = seen {
         (seen.see)(object);
     }
@@ -48,7 +50,7 @@ pub(crate) fn admit(
     }
     let finalizers = metadata::finalizer_warnings(object, old);
     warnings.extend(finalizers.into_iter().map(Warning));
-    Ok(warnings)
+    Ok(())
 }
 
 /// Brings the object into its schema's shape.
@@ -58,13 +60,8 @@ fn decode(
     object: &mut Value,
     context: &AdmitContext,
 ) -> Result<Vec<Warning>, Status> {
-    let refused = |words: &str| {
-        Status::bad_request(format!(
-            "{} in version {:?} cannot be handled as a {}: {words}",
-            resource.kind, resource.version, resource.kind
-        ))
-    };
-    let mut unknown = metadata::decode(object, "").map_err(|words| refused(&words))?;
+    let decoded = metadata::decode(object, "");
+    let mut unknown = decoded.map_err(|words| refused(resource, object, context, &words))?;
     let schema = definition.schema();
     unknown.extend(prune::prune(schema, object));
     prune::drop_nulls(Some(schema), object);
@@ -76,10 +73,8 @@ fn decode(
         FieldValidation::Ignore => Ok(Vec::new()),
         FieldValidation::Strict if !unknown.is_empty() => {
             let all: Vec<String> = told.collect();
-            Err(refused(&format!(
-                "strict decoding error: {}",
-                all.join(", ")
-            )))
+            let words = format!("strict decoding error: {}", all.join(", "));
+            Err(refused(resource, object, context, &words))
         }
         _ => Ok(told.map(Warning).collect()),
     }

@@ -77,7 +77,15 @@ fn check_type(schema: &Value, value: &Value, path: &str, errors: &mut Vec<FieldE
         wanted => wanted == name,
     });
     if !fits {
-        let wanted = types.join(",");
+        // Where a format is wanted, what is neither text nor list is told by its own format.
+        let format = text(schema, "format");
+        let (wanted, name) = match name {
+            "string" | "array" => (types.join(","), name),
+            _ if format.is_empty() => (types.join(","), name),
+            "integer" => (format.to_owned(), "int64"),
+            "number" => (format.to_owned(), "double"),
+            _ => (format.to_owned(), ""),
+        };
         let detail = format!("{path} in body must be of type {wanted}: \"{name}\"");
         errors.push(type_invalid(path, &json!(name), &detail));
     }

@@ -49,6 +49,12 @@ pub(super) fn decode(object: &mut Value, path: &str) -> Result<Vec<String>, Stri
         if value.is_null() {
             return false;
         }
+        let texts = value.as_object_mut().filter(|_| *kind == "map");
+        for text in texts.into_iter().flat_map(|texts| texts.values_mut()) {
+            if text.is_null() {
+                *text = Value::from("");
+            }
+        }
         if let Some((found, wanted)) = misfit(kind, value) {
             wrong.get_or_insert(format!(
                 "json: cannot unmarshal {found} into Go struct field ObjectMeta.{name} of type {wanted}"

@@ -55,6 +55,7 @@ impl World {
             typed: self.typed(),
             resets: &resets,
             served: &|_| true,
+            strict: false,
         };
         let writer = Writer {
             name,

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use stagewright_core::time::Time;
 
-use super::Exchange;
+use super::{Exchange, WATCH};
 
 /// What is compared of an exchange.
 pub fn comparable(exchange: &Exchange) -> Value {
@@ -16,7 +16,16 @@ pub fn comparable(exchange: &Exchange) -> Value {
     }
     let mut warnings = exchange.warnings.clone();
     warnings.sort();
+    if exchange.method == WATCH {
+        only_telling(&mut answer);
+    }
     let mut answer = steady(&answer);
+    // Kinds of definitions come in no order there.
+    if answer["kind"] == "APIResourceList"
+        && let Some(resources) = answer["resources"].as_array_mut()
+    {
+        resources.sort_by_key(|resource| resource["name"].to_string());
+    }
     // Several causes come in an order that is random there, and stand in the message in the same order. Some rules are checked twice
     // there, and say the same twice.
     if let Some(causes) = answer
@@ -36,6 +45,22 @@ pub fn comparable(exchange: &Exchange) -> Value {
         }
     }
     json!({"code": exchange.code, "warnings": warnings, "answer": answer})
+}
+
+/// The events of a watch without those bookmarks that come by the clock, and without what Go's types say of nothing in the others.
+fn only_telling(answer: &mut Value) {
+    let Some(events) = answer.pointer_mut("/").and_then(Value::as_array_mut) else {
+        return;
+    };
+    let is_bookmark = |event: &Value| event["type"] == "BOOKMARK";
+    events.retain(|event| {
+        !is_bookmark(event) || event["object"]["metadata"]["annotations"].is_object()
+    });
+    for event in events.iter_mut().filter(|event| is_bookmark(event)) {
+        if let Some(object) = event["object"].as_object_mut() {
+            object.retain(|name, _| ["apiVersion", "kind", "metadata"].contains(&name.as_str()));
+        }
+    }
 }
 
 /// Rows without their objects, and short ages as one.
@@ -101,6 +126,8 @@ fn steady_text(text: &str) -> String {
         "ResourceVersion in object meta: ",
         "the ResourceVersion in the precondition (",
         "the ResourceVersion in record (",
+        "Too large resource version: 9000000000000, current: ",
+        "too old resource version: 1 (",
     ] {
         if let Some((head, tail)) = steady.split_once(before) {
             let tail = tail.trim_start_matches(|letter: char| letter.is_ascii_digit());
@@ -119,12 +146,20 @@ fn without_objects(text: &str) -> String {
     }
 }
 
-/// A text without how a selector is wrong: that is said in other words here.
+/// A text without how a selector is wrong, or why a token is no base64 or JSON: that is said in other words here.
 fn without_lexing(text: &str) -> String {
-    const BEFORE: &str = "unable to parse requirement: ";
-    match text.split_once(BEFORE) {
-        Some((head, _)) => format!("{head}{BEFORE}WHY"),
-        None => text.to_owned(),
+    let parse = [
+        "unable to parse requirement: ",
+        "continue key is not valid: ",
+    ];
+    let found = parse
+        .iter()
+        .find_map(|before| Some((before, text.split_once(before)?)));
+    match found {
+        Some((before, (head, why))) if !why.contains("(version ") => {
+            format!("{head}{before}WHY")
+        }
+        _ => text.to_owned(),
     }
 }
 

@@ -109,22 +109,19 @@ fn fields(schema: &Schema, of: &Struct, map: &mut Map<String, Value>, now: Time)
     if let Some(hook) = of.hook {
         hook(map, now);
     }
-    for (name, field) in &of.fields {
-        if let (Some(default), false) = (&field.default, map.contains_key(&**name)) {
-            map.insert(name.to_string(), default.clone());
-        }
-        match map.get_mut(&**name) {
-            Some(inner) => value(schema, &field.of, inner, now),
-            // A struct that is no pointer is there even if it is empty, and has its defaults.
-            None => {
-                if let (Sort::Struct(_), false) = (&field.of.sort, field.of.pointer) {
-                    let mut inner = json!({});
-                    value(schema, &field.of, &mut inner, now);
-                    if inner.as_object().is_some_and(|inner| !inner.is_empty()) {
-                        map.insert(name.to_string(), inner);
-                    }
-                }
-            }
+    for (field, inner) in of.inner_mut(map) {
+        value(schema, &field.of, inner, now);
+    }
+    for name in &of.filled {
+        let field = of.fields.get(name).filter(|_| !map.contains_key(&**name));
+        let Some(field) = field else {
+            continue;
+        };
+        // A struct that is no pointer is there even if it is empty, and has its defaults.
+        let mut new = field.default.clone().unwrap_or_else(|| json!({}));
+        value(schema, &field.of, &mut new, now);
+        if field.default.is_some() || new.as_object().is_some_and(|new| !new.is_empty()) {
+            map.insert(name.to_string(), new);
         }
     }
 }

@@ -10,6 +10,7 @@ mod workloads;
 use serde_json::{Map, Value, json};
 use stagewright_core::time::Time;
 
+pub(super) use self::pod::quality;
 pub(crate) use self::resets::resets;
 use super::defaults::one_and_all;
 use super::look::{at, fill, section, take_over, text, text_of};

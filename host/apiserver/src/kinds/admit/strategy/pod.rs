@@ -27,6 +27,11 @@ const CLASSES: [(&str, i64); 3] = [
 
 /// Status, account, tolerations and priority.
 pub(super) fn create(pod: &mut Map<String, Value>, now: Time) {
+    let of_metadata = |pointer| {
+        let metadata = pod.get("metadata");
+        metadata.map_or(Value::Null, |metadata| at(metadata, pointer).clone())
+    };
+    let (labels, annotations) = (of_metadata("/labels"), of_metadata("/annotations"));
     let spec = section(pod, "spec");
     if !spec.contains_key("serviceAccountName") {
         spec.insert("serviceAccountName".to_owned(), json!("default"));
@@ -38,6 +43,8 @@ pub(super) fn create(pod: &mut Map<String, Value>, now: Time) {
         fill(spec, "preemptionPolicy", "PreemptLowerPriority");
     }
     tolerate(spec);
+    select_by_own_labels(spec, &labels);
+    wall_in(spec, &annotations);
     let gated = spec.contains_key("schedulingGates");
     let class = quality(spec);
     let mut status = json!({"phase": "Pending", "qosClass": class});
@@ -66,6 +73,91 @@ pub(super) fn update(pod: &mut Map<String, Value>, old: &Value) {
     }
 }
 
+/// Keys of labels in terms about other pods stand for what the pod itself has of them (`mutatePodAffinity`,
+/// `mutateTopologySpreadConstraints`).
+fn select_by_own_labels(spec: &mut Map<String, Value>, labels: &Value) {
+    let spread = spec.get_mut("topologySpreadConstraints");
+    for constraint in spread.and_then(Value::as_array_mut).into_iter().flatten() {
+        complete(constraint, labels);
+    }
+    for sort in ["podAffinity", "podAntiAffinity"] {
+        let affinity = spec.get_mut("affinity");
+        let terms = affinity.and_then(|affinity| affinity.get_mut(sort)?.as_object_mut());
+        let lists = terms.into_iter().flat_map(Map::values_mut);
+        for term in lists.filter_map(Value::as_array_mut).flatten() {
+            // A term that is only better has a weight beside it.
+            match term.get_mut("podAffinityTerm") {
+                Some(term) => complete(term, labels),
+                None => complete(term, labels),
+            }
+        }
+    }
+}
+
+fn complete(term: &mut Value, labels: &Value) {
+    let mut more = Vec::new();
+    for (field, operator) in [("/matchLabelKeys", "In"), ("/mismatchLabelKeys", "NotIn")] {
+        for key in list(term, field).iter().filter_map(Value::as_str) {
+            if let Some(value) = labels.get(key) {
+                more.push(json!({"key": key, "operator": operator, "values": [value]}));
+            }
+        }
+    }
+    let selector = term.get_mut("labelSelector").and_then(Value::as_object_mut);
+    let Some(selector) = selector.filter(|_| !more.is_empty()) else {
+        return;
+    };
+    let wanted = selector
+        .entry("matchExpressions")
+        .or_insert_with(|| json!([]));
+    if let Some(wanted) = wanted.as_array_mut() {
+        wanted.append(&mut more);
+    }
+}
+
+/// What an annotation says of AppArmor becomes the field of a container that has none (`applyAppArmorVersionSkew`).
+fn wall_in(spec: &mut Map<String, Value>, annotations: &Value) {
+    const PREFIX: &str = "container.apparmor.security.beta.kubernetes.io";
+    let windows = spec
+        .get("os")
+        .is_some_and(|os| text(os, "/name") == "windows");
+    if windows || annotations.is_null() {
+        return;
+    }
+    let context = spec.get("securityContext").cloned().unwrap_or_default();
+    for list in ["initContainers", "containers", "ephemeralContainers"] {
+        let containers = spec.get_mut(list).and_then(Value::as_array_mut);
+        let containers = containers.into_iter().flatten();
+        for container in containers.filter_map(Value::as_object_mut) {
+            let key = format!("{PREFIX}/{}", text_of(container, "name"));
+            let annotation = annotations.get(&key).and_then(Value::as_str);
+            let Some(profile) = annotation.and_then(profile) else {
+                continue;
+            };
+            if profile != *at(&context, "/appArmorProfile") {
+                fill(
+                    section(container, "securityContext"),
+                    "appArmorProfile",
+                    profile,
+                );
+            }
+        }
+    }
+}
+
+/// The profile that an annotation of AppArmor names.
+fn profile(annotation: &str) -> Option<Value> {
+    match annotation {
+        "runtime/default" => Some(json!({"type": "RuntimeDefault"})),
+        "unconfined" => Some(json!({"type": "Unconfined"})),
+        _ => {
+            let name = annotation.strip_prefix("localhost/")?;
+            let is_name = !name.is_empty() && name.trim() == name;
+            is_name.then(|| json!({"type": "Localhost", "localhostProfile": name}))
+        }
+    }
+}
+
 /// `DefaultTolerationSeconds`.
 fn tolerate(spec: &mut Map<String, Value>) {
     let tolerations = spec.entry("tolerations").or_insert_with(|| json!([]));
@@ -89,7 +181,7 @@ fn tolerate(spec: &mut Map<String, Value>) {
 }
 
 /// The quality of service (`ComputePodQOS`).
-fn quality(spec: &Map<String, Value>) -> &'static str {
+pub(in super::super) fn quality(spec: &Map<String, Value>) -> &'static str {
     let mut sums: [BTreeMap<String, i128>; 2] = [BTreeMap::new(), BTreeMap::new()];
     let mut guaranteed = true;
     let own = spec.get("resources");

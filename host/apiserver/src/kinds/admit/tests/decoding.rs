@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::super::quantity;
+use super::super::schema::Schema;
+use super::super::{decode, normal, quantity};
 use super::*;
 
 #[test]
@@ -101,13 +102,7 @@ fn unknown_fields_are_dropped_told_or_refused() {
     });
     let admitted = |validation| {
         let mut pod = given.clone();
-        let told = super::super::admit(
-            &pods,
-            Operation::Create,
-            &mut pod,
-            &context(validation),
-            None,
-        );
+        let told = admit_with(validation, &pods, Operation::Create, &mut pod);
         (told, pod)
     };
     let (told, pod) = admitted(FieldValidation::Ignore);
@@ -126,4 +121,23 @@ fn unknown_fields_are_dropped_told_or_refused() {
             .ends_with(&format!("strict decoding error: {words}")),
         "{refused}"
     );
+}
+
+/// What stands in an object's normal form and what is filled in is found by the members that it has; the real decoder looks at all.
+#[test]
+fn what_is_stored_has_the_normal_form_that_decoding_would_give_it() {
+    let resource = resource("", "pods");
+    let root = Schema::get().kind("v1", "Pod").unwrap();
+    let mut pod = stored_pod();
+    pod["metadata"]["labels"] = json!({"empty": "", "full": "x"});
+    pod["spec"]["containers"][0]["env"] = json!([{"name": "A", "value": ""}]);
+    pod["spec"]["automountServiceAccountToken"] = json!(false);
+    let old = pod.clone();
+    admit(&resource, Operation::Update { old: &old }, &mut pod).unwrap();
+    let mut decoded = pod.clone();
+    decode::decode(root, &mut decoded);
+    assert_ne!(decoded, pod, "zeros are shown in what is stored");
+    assert_eq!(normal::of_stored(root, &pod), decoded);
+    decode::encode(root, &mut decoded);
+    assert_eq!(decoded, pod);
 }

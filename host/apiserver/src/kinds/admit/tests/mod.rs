@@ -28,13 +28,19 @@ fn admit(
     operation: Operation<'_>,
     object: &mut Value,
 ) -> Result<Vec<Warning>, Status> {
-    super::admit(
-        resource,
-        operation,
-        object,
-        &context(FieldValidation::Warn),
-        None,
-    )
+    admit_with(FieldValidation::Warn, resource, operation, object)
+}
+
+fn admit_with(
+    validation: FieldValidation,
+    resource: &Resource,
+    operation: Operation<'_>,
+    object: &mut Value,
+) -> Result<Vec<Warning>, Status> {
+    let mut warnings = Vec::new();
+    let context = context(validation);
+    super::admit(resource, operation, object, &context, None, &mut warnings)?;
+    Ok(warnings)
 }
 
 /// A pod as it is stored.

@@ -88,3 +88,75 @@ fn a_custom_resource_keeps_its_fields_and_counts_what_is_no_status() {
         422
     );
 }
+
+#[test]
+fn a_services_addresses_are_looked_at_before_all_else() {
+    let services = resource("", "services");
+    let mut service = json!({
+        "kind": "Service",
+        "apiVersion": "v1",
+        "metadata": {"name": "s", "namespace": "default", "labels": {"a": "no way"}},
+        "spec": {"ports": [{"port": 80}], "sessionAffinity": "Odd", "clusterIP": "1.2"},
+    });
+    let fields = |status: Status| {
+        let causes = status.details.unwrap().causes.into_iter();
+        let fields: Vec<String> = causes.map(|cause| cause.field.to_string()).collect();
+        fields
+    };
+    let refused = admit(&services, Operation::Create, &mut service.clone());
+    assert_eq!(fields(refused.unwrap_err()), ["spec.clusterIPs[0]"]);
+    service["spec"]["clusterIP"] = json!("None");
+    let refused = admit(&services, Operation::Create, &mut service);
+    let refused = fields(refused.unwrap_err());
+    assert_eq!(refused, ["metadata.labels", "spec.sessionAffinity"]);
+}
+
+#[test]
+fn finalizers_keep_their_form_where_a_status_is_written() {
+    let services = resource("", "services");
+    let mut stored = json!({
+        "kind": "Service",
+        "apiVersion": "v1",
+        "metadata": {"name": "s", "namespace": "default", "uid": "u"},
+        "spec": {"ports": [{"port": 80}], "clusterIP": "None"},
+    });
+    admit(&services, Operation::Create, &mut stored).unwrap();
+    let mut new = stored.clone();
+    new["metadata"]["finalizers"] = json!(["nodomain"]);
+    let refused = admit(
+        &services,
+        Operation::UpdateStatus { old: &stored },
+        &mut new,
+    );
+    assert_eq!(refused.unwrap_err().code, 422);
+}
+
+#[test]
+fn some_kinds_take_finalizers_without_a_domain() {
+    let metadata = json!({"name": "x", "namespace": "default", "finalizers": ["nodomain"]});
+    let event = json!({"involvedObject": {"kind": "Pod", "name": "p", "namespace": "default"}});
+    let budget = json!({"spec": {"minAvailable": 1}});
+    for (group, plural, mut object, taken) in [
+        ("", "events", event, true),
+        ("policy", "poddisruptionbudgets", budget, true),
+        ("", "configmaps", json!({}), false),
+    ] {
+        object["metadata"] = metadata.clone();
+        let made = admit(&resource(group, plural), Operation::Create, &mut object);
+        assert_eq!(made.is_ok(), taken, "{plural}: {made:?}");
+    }
+}
+
+#[test]
+fn the_ranges_of_a_node_are_looked_at_whenever_it_is_written() {
+    let nodes = resource("", "nodes");
+    let mut stored =
+        json!({"kind": "Node", "apiVersion": "v1", "metadata": {"name": "n", "uid": "u"}});
+    admit(&nodes, Operation::Create, &mut stored).unwrap();
+    for (range, taken) in [("10.1.0.0/24", true), ("x", false)] {
+        let mut new = stored.clone();
+        new["spec"] = json!({"podCIDR": range, "podCIDRs": [range]});
+        let made = admit(&nodes, Operation::Update { old: &stored }, &mut new);
+        assert_eq!(made.is_ok(), taken, "{range}: {made:?}");
+    }
+}

@@ -161,8 +161,16 @@ pub(super) fn service(errors: &mut Errors, change: Change<'_>) {
     );
     let known = ["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"];
     pod::one_of(errors, spec, "spec", "type", &known);
+}
+
+/// The addresses of a Service, new or changed.
+pub(super) fn service_addresses(errors: &mut Errors, change: Change<'_>) {
+    let spec = at(change.new, "/spec");
+    if text(spec, "/type") == "ExternalName" {
+        return;
+    }
     let before = text(change.old, "/spec/clusterIP");
-    let fixed = !external && text(change.old, "/spec/type") != "ExternalName";
+    let fixed = text(change.old, "/spec/type") != "ExternalName";
     let now = text(spec, "/clusterIP");
     if !["", "None"].contains(&now) {
         let broken = names::ip(now);

@@ -15,7 +15,7 @@ const ANNOTATIONS: usize = 256 << 10;
 const FINALIZERS: [&str; 3] = ["foregroundDeletion", "kubernetes", "orphan"];
 
 /// The rest of a name that begins with this base, for who checks the base alone.
-fn completed(base: &str) -> String {
+pub(super) fn completed(base: &str) -> String {
     match base.strip_suffix('-') {
         Some(start) if !start.is_empty() => {
             let mut start = start.to_owned();
@@ -200,30 +200,55 @@ pub(super) fn selector(errors: &mut Errors, selector: &Value, path: &str) {
         &format!("{path}.matchLabels"),
     );
     let path = format!("{path}.matchExpressions");
-    for (path, requirement) in items(selector, "/matchExpressions", &path) {
-        let values = list(requirement, "/values");
-        match text(requirement, "/operator") {
-            "In" | "NotIn" if values.is_empty() => errors.required(
-                &format!("{path}.values"),
-                "must be specified when `operator` is 'In' or 'NotIn'",
-            ),
-            "Exists" | "DoesNotExist" if !values.is_empty() => errors.forbidden(
-                &format!("{path}.values"),
-                "may not be specified when `operator` is 'Exists' or 'DoesNotExist'",
-            ),
-            "In" | "NotIn" | "Exists" | "DoesNotExist" => {}
-            other => errors.invalid(
-                &format!("{path}.operator"),
-                other,
-                "not a valid selector operator",
-            ),
+    for (path, wanted) in items(selector, "/matchExpressions", &path) {
+        requirement(errors, wanted, &path, Labels::Any);
+    }
+}
+
+/// Whose labels a requirement is about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Labels {
+    /// Of what a selector selects.
+    Any,
+    /// Of nodes, which can be compared as numbers too.
+    Nodes,
+    /// Of nodes that would be better than others; their values may be anything.
+    BetterNodes,
+}
+
+/// What labels must be.
+pub(super) fn requirement(errors: &mut Errors, requirement: &Value, path: &str, of: Labels) {
+    let values = list(requirement, "/values");
+    let place = format!("{path}.values");
+    match text(requirement, "/operator") {
+        "In" | "NotIn" if values.is_empty() => errors.required(
+            &place,
+            "must be specified when `operator` is 'In' or 'NotIn'",
+        ),
+        "Exists" | "DoesNotExist" if !values.is_empty() => errors.forbidden(
+            &place,
+            "may not be specified when `operator` is 'Exists' or 'DoesNotExist'",
+        ),
+        "Gt" | "Lt" if of != Labels::Any => {
+            if values.len() != 1 {
+                let words = "must be specified single value when `operator` is 'Lt' or 'Gt'";
+                errors.required(&place, words);
+            }
         }
-        let key = text(requirement, "/key");
-        errors.form(&format!("{path}.key"), key, names::key(key));
-        for (index, value) in values.iter().enumerate() {
-            let value = value.as_str().unwrap_or_default();
+        "In" | "NotIn" | "Exists" | "DoesNotExist" => {}
+        other => errors.invalid(
+            &format!("{path}.operator"),
+            other,
+            "not a valid selector operator",
+        ),
+    }
+    let key = text(requirement, "/key");
+    errors.form(&format!("{path}.key"), key, names::key(key));
+    for (index, value) in values.iter().enumerate() {
+        let value = value.as_str().unwrap_or_default();
+        if of != Labels::BetterNodes {
             errors.form(
-                &format!("{path}.values[{index}]"),
+                &format!("{place}[{index}]"),
                 value,
                 names::label_value(value),
             );

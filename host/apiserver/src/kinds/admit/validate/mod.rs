@@ -42,6 +42,14 @@ pub(super) fn check(
     let collection = &*resource.collection;
     // Events of the core group are older than the rules of metadata.
     let old_event = collection == "/events" && resource.group.is_empty();
+    let itself_written = matches!(operation, Operation::Create | Operation::Update { .. });
+    if collection == "/services" && itself_written {
+        // Addresses are taken before anything else is looked at.
+        basics::service_addresses(&mut errors, change);
+        if !errors.0.is_empty() {
+            return errors.0;
+        }
+    }
     match operation {
         Operation::Create => {
             let name = if old_event {
@@ -49,7 +57,7 @@ pub(super) fn check(
             } else {
                 name_check(collection)
             };
-            let by_domain = wants_domains(resource);
+            let by_domain = !old_event && wants_domains(resource);
             // Rules that do not begin with those of metadata: these are looked at only where all else is well.
             let is_late = old_event || collection == "policy/poddisruptionbudgets";
             if is_late {
@@ -71,6 +79,7 @@ pub(super) fn check(
         }
         Operation::UpdateStatus { .. } => {
             metadata::updated(&mut errors, new, old);
+            metadata::finalizers(&mut errors, new, wants_domains(resource));
             status(collection, &mut errors, change);
         }
         Operation::UpdateSubresource { name, .. } => {
@@ -159,11 +168,12 @@ fn subresource(collection: &str, name: &str, errors: &mut Errors, change: Change
 
 /// Whether finalizers need a domain: for kinds whose rules build on those of the core group.
 fn wants_domains(resource: &Resource) -> bool {
-    const OTHERS: [&str; 4] = [
+    const OTHERS: [&str; 5] = [
         "admissionregistration.k8s.io",
         "apiextensions.k8s.io",
         "apiregistration.k8s.io",
         "coordination.k8s.io",
+        "policy",
     ];
     !resource.custom && !OTHERS.contains(&&*resource.group)
 }
@@ -236,9 +246,10 @@ impl Errors {
         self.0.push(FieldError::duplicate(path, &value, detail));
     }
 
-    /// It names what is not there.
-    pub(super) fn not_found(&mut self, path: &str, name: &str) {
-        self.0.push(FieldError::not_found(path, &name.into()));
+    /// It names what is not there; nothing is explained if the detail is empty.
+    pub(super) fn not_found(&mut self, path: &str, name: &str, detail: &str) {
+        self.0
+            .push(FieldError::not_found(path, &name.into(), detail));
     }
 
     /// Something is wrong with a value that is not shown.
@@ -254,6 +265,13 @@ impl Errors {
     /// Longer than so many bytes.
     pub(super) fn too_long(&mut self, path: &str, most: usize) {
         self.0.push(FieldError::too_long(path, most));
+    }
+
+    /// More than so many items.
+    pub(super) fn too_many(&mut self, path: &str, count: usize, most: usize) {
+        if count > most {
+            self.0.push(FieldError::too_many(path, count, most));
+        }
     }
 
     /// The field is what it was. It is named as errors have it, without indices.

@@ -1,5 +1,7 @@
 //! The forms of names, in the words of apimachinery (`pkg/util/validation`, `pkg/api/validate/content`).
 
+use std::net::{IpAddr, Ipv4Addr};
+
 const LABEL: &str = "[a-z0-9]([-a-z0-9]*[a-z0-9])?";
 const SUBDOMAIN: &str = "[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*";
 const KEY: &str = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]";
@@ -72,11 +74,48 @@ pub(super) fn subdomain(text: &str) -> Vec<String> {
     errors
 }
 
+/// A domain where names are looked for: a subdomain, whose parts may begin with an underscore and have more of them within.
+pub(super) fn search(text: &str) -> Vec<String> {
+    const WORDS: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', and must start and end with an alphanumeric character";
+    const PART: &str = "_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?";
+    let mut errors = Vec::new();
+    if text.len() > 253 {
+        errors.push(characters(253));
+    }
+    let is_part = |part: &str| {
+        let part = part.strip_prefix('_').unwrap_or(part);
+        is_framed(part, is_lower, &['-', '_'])
+    };
+    if !text.split('.').all(is_part) {
+        let regex = format!("{PART}(\\.{PART})*");
+        errors.push(form(WORDS, &regex, &["example.com"]));
+    }
+    errors
+}
+
 /// An address of the Internet Protocol, of either version.
 pub(super) fn ip(text: &str) -> Vec<String> {
     const WORDS: &str = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
-    let broken = text.parse::<std::net::IpAddr>().is_err();
-    broken.then(|| WORDS.to_owned()).into_iter().collect()
+    let words = match text.parse::<IpAddr>() {
+        Ok(IpAddr::V6(address)) if address.to_ipv4_mapped().is_some() => {
+            "must not be an IPv4-mapped IPv6 address"
+        }
+        Ok(_) => return Vec::new(),
+        Err(_) if without_zeros(text).parse::<Ipv4Addr>().is_ok() => "must not have leading 0s",
+        Err(_) => WORDS,
+    };
+    vec![words.to_owned()]
+}
+
+/// The parts of an address of the fourth version without zeros before them.
+fn without_zeros(text: &str) -> String {
+    let parts = text
+        .split('.')
+        .map(|part| match part.trim_start_matches('0') {
+            "" if !part.is_empty() => "0",
+            rest => rest,
+        });
+    parts.collect::<Vec<_>>().join(".")
 }
 
 /// A part of a path.
@@ -200,4 +239,14 @@ pub(super) fn env_name(text: &str) -> Vec<String> {
 /// The number of a port.
 pub(super) fn port(number: i64) -> Option<&'static str> {
     (!(1..=65_535).contains(&number)).then_some("must be between 1 and 65535, inclusive")
+}
+
+/// The name of a header of HTTP.
+pub(super) fn header(text: &str) -> Vec<String> {
+    const WORDS: &str = "a valid HTTP header must consist of alphanumeric characters or '-'";
+    let fits = |letter: char| is_alphanumeric(letter) || letter == '-';
+    if !text.is_empty() && text.chars().all(fits) {
+        return Vec::new();
+    }
+    vec![form(WORDS, "[-A-Za-z0-9]+", &["X-Header-Name"])]
 }

@@ -23,8 +23,8 @@ pub(super) fn endpoint_slice(errors: &mut Errors, change: Change<'_>) {
             addresses(errors, endpoint, sort, &format!("{path}.addresses"));
         }
     }
-    if !change.old.is_null() {
-        errors.immutable(slice, change.old, "addressType");
+    if !change.old.is_null() && sort != text(change.old, "/addressType") {
+        errors.invalid("addressType", sort, "field is immutable");
     }
 }
 

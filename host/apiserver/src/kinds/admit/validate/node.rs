@@ -17,8 +17,8 @@ pub(super) fn check(errors: &mut Errors, change: Change<'_>) {
             pod::quantity(errors, name, amount, &format!("status.{part}.{name}"));
         }
     }
+    ranges(errors, new);
     if old.is_null() {
-        ranges(errors, new);
         return;
     }
     let mut seen = Vec::new();

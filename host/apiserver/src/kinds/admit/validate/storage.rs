@@ -26,31 +26,38 @@ const NO_SOURCE: [&str; 9] = [
     "volumeMode",
 ];
 
-fn access_modes(errors: &mut Errors, spec: &Value, detail: &str) {
-    const PATH: &str = "spec.accessModes";
+fn access_modes(errors: &mut Errors, spec: &Value, path: &str, detail: &str) {
+    let path = format!("{path}.accessModes");
     let modes = list(spec, "/accessModes");
     if modes.is_empty() {
-        errors.required(PATH, detail);
+        errors.required(&path, detail);
     }
     for mode in modes.iter().filter_map(Value::as_str) {
         if !MODES.contains(&mode) {
-            errors.not_supported(PATH, mode, &MODES);
+            errors.not_supported(&path, mode, &MODES);
         }
     }
     let alone = modes.iter().any(|mode| mode == "ReadWriteOncePod");
     let shared = modes.iter().filter_map(Value::as_str);
     let mut shared = shared.filter(|mode| *mode != "ReadWriteOncePod" && MODES.contains(mode));
     if alone && shared.next().is_some() {
-        errors.forbidden(PATH, "may not use ReadWriteOncePod with other access modes");
+        errors.forbidden(
+            &path,
+            "may not use ReadWriteOncePod with other access modes",
+        );
     }
 }
 
-fn volume_mode(errors: &mut Errors, change: Change<'_>) {
-    let mode = text(change.new, "/spec/volumeMode");
+fn known_mode(errors: &mut Errors, spec: &Value, path: &str) {
+    let mode = text(spec, "/volumeMode");
     let known = ["Block", "Filesystem"];
     if !mode.is_empty() && !known.contains(&mode) {
-        errors.not_supported("spec.volumeMode", mode, &known);
+        errors.not_supported(&format!("{path}.volumeMode"), mode, &known);
     }
+}
+
+fn mode_stays(errors: &mut Errors, change: Change<'_>) {
+    let mode = text(change.new, "/spec/volumeMode");
     // The real server's path has no `spec` here.
     if !change.old.is_null() && mode != text(change.old, "/spec/volumeMode") {
         errors.invalid("volumeMode", mode, "field is immutable");
@@ -67,7 +74,7 @@ fn source(volume: &Value) -> Vec<(&str, &Value)> {
 /// A PersistentVolume, new or changed.
 pub(super) fn volume(errors: &mut Errors, change: Change<'_>) {
     let spec = at(change.new, "/spec");
-    access_modes(errors, spec, "");
+    access_modes(errors, spec, "spec", "");
     let capacity = at(spec, "/capacity");
     if capacity.is_null() {
         errors.required("spec.capacity", "");
@@ -91,12 +98,17 @@ pub(super) fn volume(errors: &mut Errors, change: Change<'_>) {
         let words = "may not specify more than 1 volume type";
         errors.forbidden(&format!("spec.{name}"), words);
     }
-    class(errors, spec, "storageClassName");
+    let host = at(spec, "/hostPath");
+    if !host.is_null() && text(host, "/path").is_empty() {
+        errors.required("spec.hostPath.path", "");
+    }
+    class(errors, spec, "spec", "storageClassName");
     if !change.old.is_null() && sources != source(change.old) {
         let words = "spec.persistentvolumesource is immutable after creation\n";
         errors.forbidden("spec.persistentvolumesource", words);
     }
-    volume_mode(errors, change);
+    known_mode(errors, spec, "spec");
+    mode_stays(errors, change);
 }
 
 fn positive(errors: &mut Errors, amount: &Value, path: &str) {
@@ -105,28 +117,35 @@ fn positive(errors: &mut Errors, amount: &Value, path: &str) {
     }
 }
 
-fn class(errors: &mut Errors, spec: &Value, field: &str) {
+fn class(errors: &mut Errors, spec: &Value, path: &str, field: &str) {
     let name = text(spec, &format!("/{field}"));
     if !name.is_empty() {
-        errors.form(&format!("spec.{field}"), name, names::subdomain(name));
+        errors.form(&format!("{path}.{field}"), name, names::subdomain(name));
     }
 }
 
 /// A PersistentVolumeClaim, new or changed.
 pub(super) fn claim(errors: &mut Errors, change: Change<'_>) {
-    let spec = at(change.new, "/spec");
-    access_modes(errors, spec, "at least 1 access mode is required");
-    metadata::selector(errors, at(spec, "/selector"), "spec.selector");
-    match at(spec, "/resources/requests/storage") {
-        Value::Null => errors.required("spec.resources[storage]", ""),
-        amount => positive(errors, amount, "spec.resources[storage]"),
-    }
-    class(errors, spec, "storageClassName");
-    class(errors, spec, "volumeAttributesClassName");
+    claim_spec(errors, at(change.new, "/spec"), "spec");
     if !change.old.is_null() {
         claim_changed(errors, change);
     }
-    volume_mode(errors, change);
+    mode_stays(errors, change);
+}
+
+/// What a claim asks for, in a template too.
+pub(super) fn claim_spec(errors: &mut Errors, spec: &Value, path: &str) {
+    access_modes(errors, spec, path, "at least 1 access mode is required");
+    let place = format!("{path}.selector");
+    metadata::selector(errors, at(spec, "/selector"), &place);
+    let place = format!("{path}.resources[storage]");
+    match at(spec, "/resources/requests/storage") {
+        Value::Null => errors.required(&place, ""),
+        amount => positive(errors, amount, &place),
+    }
+    class(errors, spec, path, "storageClassName");
+    class(errors, spec, path, "volumeAttributesClassName");
+    known_mode(errors, spec, path);
 }
 
 /// A claim is bound once; when it is, it may ask for more.
@@ -209,7 +228,7 @@ pub(super) fn storage_class(errors: &mut Errors, change: Change<'_>) {
 }
 
 /// A driver's name.
-fn driver_name(errors: &mut Errors, name: &str, path: &str) {
+pub(super) fn driver_name(errors: &mut Errors, name: &str, path: &str) {
     if name.is_empty() {
         errors.required(path, "");
         return;
@@ -300,9 +319,8 @@ fn drivers_stay(errors: &mut Errors, change: Change<'_>) {
 pub(super) fn attachment(errors: &mut Errors, change: Change<'_>) {
     let spec = at(change.new, "/spec");
     driver_name(errors, text(spec, "/attacher"), "spec.attacher");
-    if text(spec, "/nodeName").is_empty() {
-        errors.required("spec.nodeName", "");
-    }
+    let node = text(spec, "/nodeName");
+    errors.form("spec.nodeName", node, names::subdomain(node));
     let sources = ["inlineVolumeSpec", "persistentVolumeName"];
     let count = sources
         .iter()

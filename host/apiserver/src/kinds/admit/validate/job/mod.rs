@@ -1,5 +1,8 @@
 //! Jobs and CronJobs (kubernetes, `pkg/apis/batch/validation`).
 
+mod indexes;
+mod policies;
+mod schedule;
 mod status;
 
 use serde_json::{Value, json};
@@ -111,7 +114,12 @@ fn specification(errors: &mut Errors, spec: &Value, path: &str) {
             }
         }
     }
-    if has("successPolicy") && !is_indexed(spec) {
+    if has("podFailurePolicy") {
+        policies::failure(errors, spec, path);
+    }
+    if has("successPolicy") && is_indexed(spec) {
+        policies::success(errors, spec, path);
+    } else if has("successPolicy") {
         let policy = at(spec, "/successPolicy").clone();
         let words = "requires indexed completion mode";
         errors.invalid(&format!("{path}.successPolicy"), policy, words);
@@ -151,6 +159,7 @@ fn indexed(errors: &mut Errors, spec: &Value, path: &str) {
         let words = "must be less than or equal to 100000 when completion mode is Indexed";
         errors.invalid(&format!("{path}.parallelism"), number, words);
     }
+    many(errors, spec, path);
     let Some(failed) = of("maxFailedIndexes") else {
         return;
     };
@@ -160,6 +169,24 @@ fn indexed(errors: &mut Errors, spec: &Value, path: &str) {
     }
     if failed > INDEXED {
         errors.invalid(&path, failed, "must be less than or equal to 100000");
+    }
+}
+
+/// A Job with very many indices that may each fail several times has less room for the rest.
+fn many(errors: &mut Errors, spec: &Value, path: &str) {
+    const WORDS: &str = "must be less than or equal to 10000 when completions are above 100000 and used with backoff limit per index";
+    let of = |field: &str| int(spec, &format!("/{field}"));
+    if of("backoffLimitPerIndex").is_none() || of("completions").is_none_or(|all| all <= INDEXED) {
+        return;
+    }
+    if of("maxFailedIndexes").is_none() {
+        let words = "must be specified when completions is above 100000";
+        errors.required(&format!("{path}.maxFailedIndexes"), words);
+    }
+    for field in ["parallelism", "maxFailedIndexes"] {
+        if let Some(number) = of(field).filter(|number| *number > 10_000) {
+            errors.invalid(&format!("{path}.{field}"), number, WORDS);
+        }
     }
 }
 
@@ -286,20 +313,7 @@ fn template(errors: &mut Errors, new: &Value, old: &Value) {
 /// A CronJob, new or changed.
 pub(super) fn cron(errors: &mut Errors, change: Change<'_>) {
     let spec = at(change.new, "/spec");
-    let schedule = text(spec, "/schedule");
-    if schedule.is_empty() {
-        errors.required("spec.schedule", "");
-    } else if schedule.contains("TZ") && !text(change.old, "/spec/schedule").contains("TZ") {
-        let words = "cannot use TZ or CRON_TZ in schedule, use timeZone field instead";
-        errors.invalid("spec.schedule", schedule, words);
-    } else if !schedule.starts_with('@') && !schedule.contains("TZ") {
-        let fields: Vec<&str> = schedule.split_whitespace().collect();
-        if fields.len() != 5 {
-            let (count, fields) = (fields.len(), fields.join(" "));
-            let words = format!("expected exactly 5 fields, found {count}: [{fields}]");
-            errors.invalid("spec.schedule", schedule, &words);
-        }
-    }
+    schedule::check(errors, change);
     metadata::not_below_zero(errors, spec, "startingDeadlineSeconds", "spec");
     pod::one_of(
         errors,
@@ -308,16 +322,27 @@ pub(super) fn cron(errors: &mut Errors, change: Change<'_>) {
         "concurrencyPolicy",
         &["Allow", "Forbid", "Replace"],
     );
-    specification(
-        errors,
-        at(spec, "/jobTemplate/spec"),
-        "spec.jobTemplate.spec",
-    );
+    template_of_jobs(errors, at(spec, "/jobTemplate/spec"));
     for field in ["successfulJobsHistoryLimit", "failedJobsHistoryLimit"] {
         metadata::not_below_zero(errors, spec, field, "spec");
     }
     let name = text(change.new, "/metadata/name");
     if change.old.is_null() && name.len() > 52 {
         errors.invalid("metadata.name", name, "must be no more than 52 characters");
+    }
+}
+
+/// Jobs of a CronJob get their selectors from the server.
+fn template_of_jobs(errors: &mut Errors, spec: &Value) {
+    const PATH: &str = "spec.jobTemplate.spec";
+    specification(errors, spec, PATH);
+    let selector = at(spec, "/selector");
+    if !selector.is_null() {
+        let words = "`selector` will be auto-generated";
+        errors.invalid(&format!("{PATH}.selector"), selector.clone(), words);
+    }
+    if is_true(spec, "/manualSelector") {
+        let path = format!("{PATH}.manualSelector");
+        errors.not_supported_value(&path, json!(true), &["nil", "false"]);
     }
 }

@@ -6,7 +6,7 @@ use stagewright_core::time::Time;
 
 use super::super::super::look::{at, int, is_true, items, list, text};
 use super::super::{Change, Errors, metadata};
-use super::is_indexed;
+use super::{indexes, is_indexed};
 
 const CONDITIONS: &str = "status.conditions";
 
@@ -37,7 +37,7 @@ pub(in super::super) fn check(errors: &mut Errors, change: Change<'_>) {
     uncounted(errors, change.new);
     completion(errors, change);
     finished(errors, change);
-    indexes(errors, change);
+    index_lists(errors, change);
     criteria(errors, change.new);
     not_taken_back(errors, change);
 }
@@ -153,7 +153,7 @@ fn finished(errors: &mut Errors, change: Change<'_>) {
     }
 }
 
-fn indexes(errors: &mut Errors, change: Change<'_>) {
+fn index_lists(errors: &mut Errors, change: Change<'_>) {
     let job = change.new;
     let completions = int(job, "/spec/completions");
     let per_index = int(job, "/spec/backoffLimitPerIndex").is_some();
@@ -161,7 +161,7 @@ fn indexes(errors: &mut Errors, change: Change<'_>) {
         let given = text(job, &format!("/status/{field}"));
         let path = format!("status.{field}");
         if let (true, true, Some(completions)) = (read, changes(change, field), completions)
-            && let Err(error) = read_indexes(given, completions)
+            && let Err(error) = indexes::count(given, completions)
         {
             errors.invalid(&path, given, &format!("error parsing {field}: {error}"));
         }
@@ -179,38 +179,15 @@ fn indexes(errors: &mut Errors, change: Change<'_>) {
             errors.invalid(&path, given, words);
         }
     }
-}
-
-/// `1,3-5`: rising, and below the number of completions.
-fn read_indexes(text: &str, completions: i64) -> Result<(), String> {
-    let mut last: Option<i64> = None;
-    for interval in text.split(',').filter(|_| !text.is_empty()) {
-        let number = |text: &str| -> Result<i64, String> {
-            let parsed = text.parse::<i64>();
-            let number = parsed
-                .map_err(|_| format!("cannot convert string to integer for index: {text:?}"))?;
-            if number >= completions {
-                return Err(format!("too large index: {text:?}"));
-            }
-            Ok(number)
-        };
-        let (first, end) = match interval.split_once('-') {
-            Some((first, end)) => (number(first)?, number(end)?),
-            None => (number(interval)?, number(interval)?),
-        };
-        if first >= end && interval.contains('-') {
-            return Err(format!(
-                "non-increasing order, previous: {first}, current: {end}"
-            ));
-        }
-        if let Some(last) = last.filter(|last| *last >= first) {
-            return Err(format!(
-                "non-increasing order, previous: {last}, current: {first}"
-            ));
-        }
-        last = Some(end);
+    let both = ["completedIndexes", "failedIndexes"];
+    let [completed, failed] = both.map(|field| text(job, &format!("/status/{field}")));
+    if let Some(completions) = completions
+        && both.iter().any(|field| changes(change, field))
+        && let Some(index) = indexes::overlap(completed, failed, completions)
+    {
+        let words = format!("failedIndexes and completedIndexes overlap at index: {index}");
+        errors.invalid("status.failedIndexes", failed, &words);
     }
-    Ok(())
 }
 
 fn criteria(errors: &mut Errors, job: &Value) {

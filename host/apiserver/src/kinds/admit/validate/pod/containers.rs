@@ -6,20 +6,15 @@ use serde_json::Value;
 
 use super::super::super::look::{at, int, items, list, text};
 use super::super::{Errors, metadata, names};
-use super::{one_of, port_or_name, resources};
-
-/// Ways to ask a container how it is.
-const HANDLERS: [&str; 5] = ["exec", "httpGet", "tcpSocket", "grpc", "sleep"];
-
-/// Probes, and whether one success must be enough.
-const PROBES: [(&str, bool); 3] = [
-    ("livenessProbe", true),
-    ("readinessProbe", false),
-    ("startupProbe", true),
-];
+use super::volumes::Volumes;
+use super::{claims, every, handlers, mounts, one_of, resources, restarts, security, selectors};
 
 /// All containers of a specification.
-pub(super) fn check(errors: &mut Errors, spec: &Value, path: &str, volumes: &BTreeSet<&str>) {
+pub(super) fn check(errors: &mut Errors, spec: &Value, path: &str, volumes: &Volumes<'_>) {
+    contexts(errors, spec, path);
+    claims::uses(errors, spec, path);
+    restarts::check(errors, spec, path);
+    let grace = int(spec, "/terminationGracePeriodSeconds");
     let containers = format!("{path}.containers");
     if list(spec, "/containers").is_empty() {
         errors.required(&containers, "");
@@ -29,7 +24,7 @@ pub(super) fn check(errors: &mut Errors, spec: &Value, path: &str, volumes: &BTr
     for (path, container) in items(spec, "/containers", &containers) {
         common(errors, container, &path, volumes);
         named_once(errors, container, &path, &mut known);
-        alive(errors, container, &path);
+        handlers::alive(errors, container, &path, grace);
         host_ports(errors, container, &path, &mut ports);
     }
     for (path, container) in items(spec, "/initContainers", &format!("{path}.initContainers")) {
@@ -37,9 +32,9 @@ pub(super) fn check(errors: &mut Errors, spec: &Value, path: &str, volumes: &BTr
         named_once(errors, container, &path, &mut known);
         host_ports(errors, container, &path, &mut BTreeSet::new());
         if text(container, "/restartPolicy") == "Always" {
-            alive(errors, container, &path);
+            handlers::alive(errors, container, &path, grace);
         } else {
-            passing(errors, container, &path);
+            handlers::passing(errors, container, &path);
         }
     }
     let path = format!("{path}.ephemeralContainers");
@@ -49,8 +44,9 @@ pub(super) fn check(errors: &mut Errors, spec: &Value, path: &str, volumes: &BTr
         named_once(errors, container, &path, &mut known);
         let target = text(container, "/targetContainerName");
         if !target.is_empty() && !targets.contains(target) {
-            errors.not_found(&format!("{path}.targetContainerName"), target);
+            errors.not_found(&format!("{path}.targetContainerName"), target, "");
         }
+        mounts::whole(errors, container, &path);
         for field in [
             "ports",
             "livenessProbe",
@@ -58,12 +54,24 @@ pub(super) fn check(errors: &mut Errors, spec: &Value, path: &str, volumes: &BTr
             "startupProbe",
             "lifecycle",
             "resources",
+            "resizePolicy",
+            "restartPolicy",
+            "restartPolicyRules",
         ] {
             if container.get(field).is_some() {
                 let words = "cannot be set for an Ephemeral Container";
                 errors.forbidden(&format!("{path}.{field}"), words);
             }
         }
+    }
+}
+
+fn contexts(errors: &mut Errors, spec: &Value, path: &str) {
+    let host_users = at(spec, "/hostUsers") != &Value::Bool(false);
+    for (path, container) in every(spec, path) {
+        let context = at(container, "/securityContext");
+        let path = format!("{path}.securityContext");
+        security::of_container(errors, context, &path, host_users);
     }
 }
 
@@ -79,7 +87,7 @@ fn named_once<'a>(
     }
 }
 
-fn common(errors: &mut Errors, container: &Value, path: &str, volumes: &BTreeSet<&str>) {
+fn common(errors: &mut Errors, container: &Value, path: &str, volumes: &Volumes<'_>) {
     let name = text(container, "/name");
     if name.is_empty() {
         errors.required(&format!("{path}.name"), "");
@@ -99,7 +107,7 @@ fn common(errors: &mut Errors, container: &Value, path: &str, volumes: &BTreeSet
     );
     ports(errors, container, path);
     environment(errors, container, path);
-    mounts(errors, container, path, volumes);
+    mounts::check(errors, container, path, volumes);
     one_of(
         errors,
         container,
@@ -163,6 +171,8 @@ fn environment(errors: &mut Errors, container: &Value, path: &str) {
             errors.form(&format!("{path}.name"), name, names::env_name(name));
         }
         let source = at(variable, "/valueFrom");
+        let path = format!("{path}.valueFrom");
+        selectors::variable(errors, source, &path);
         let count = source.as_object().map(serde_json::Map::len);
         let words = match count {
             None => continue,
@@ -175,10 +185,19 @@ fn environment(errors: &mut Errors, container: &Value, path: &str) {
             Some(1) => continue,
             Some(_) => "may not have more than one field specified at a time",
         };
-        errors.invalid(&format!("{path}.valueFrom"), "", words);
+        errors.invalid(&path, "", words);
     }
     let from = format!("{path}.envFrom");
-    for (_, source) in items(container, "/envFrom", &from) {
+    for (path, source) in items(container, "/envFrom", &from) {
+        let prefix = text(source, "/prefix");
+        errors.form(&format!("{path}.prefix"), prefix, names::env_name(prefix));
+        for field in ["configMapRef", "secretRef"] {
+            let object = at(source, &format!("/{field}"));
+            if !object.is_null() {
+                let path = format!("{path}.{field}");
+                selectors::filled(errors, object, &path, "name", base_name);
+            }
+        }
         let has = |field: &str| source.get(field).is_some();
         match (has("configMapRef"), has("secretRef")) {
             (false, false) => {
@@ -200,104 +219,7 @@ fn environment(errors: &mut Errors, container: &Value, path: &str) {
     }
 }
 
-fn mounts(errors: &mut Errors, container: &Value, path: &str, volumes: &BTreeSet<&str>) {
-    let mut places = BTreeSet::new();
-    for (path, mount) in items(container, "/volumeMounts", &format!("{path}.volumeMounts")) {
-        let (name, place) = (text(mount, "/name"), text(mount, "/mountPath"));
-        if name.is_empty() {
-            errors.required(&format!("{path}.name"), "");
-        }
-        if !volumes.contains(name) {
-            errors.not_found(&format!("{path}.name"), name);
-        }
-        if place.is_empty() {
-            errors.required(&format!("{path}.mountPath"), "");
-        }
-        if !places.insert(place) {
-            errors.invalid(&format!("{path}.mountPath"), place, "must be unique");
-        }
-    }
-}
-
-/// What a container that runs on may have.
-fn alive(errors: &mut Errors, container: &Value, path: &str) {
-    for hook in ["postStart", "preStop"] {
-        let handler = at(container, &format!("/lifecycle/{hook}"));
-        if !handler.is_null() {
-            handled(errors, handler, &format!("{path}.lifecycle.{hook}"));
-        }
-    }
-    for (field, once) in PROBES {
-        let probe = at(container, &format!("/{field}"));
-        if probe.is_null() {
-            continue;
-        }
-        let path = format!("{path}.{field}");
-        handled(errors, probe, &path);
-        for field in [
-            "initialDelaySeconds",
-            "timeoutSeconds",
-            "periodSeconds",
-            "successThreshold",
-            "failureThreshold",
-        ] {
-            metadata::not_below_zero(errors, probe, field, &path);
-        }
-        let successes = int(probe, "/successThreshold").unwrap_or(0);
-        if once && successes != 1 {
-            errors.invalid(&format!("{path}.successThreshold"), successes, "must be 1");
-        }
-        if let Some(seconds) = int(probe, "/terminationGracePeriodSeconds") {
-            let path = format!("{path}.terminationGracePeriodSeconds");
-            if seconds <= 0 {
-                errors.invalid(&path, seconds, "must be greater than 0");
-            }
-            if field == "readinessProbe" {
-                errors.invalid(&path, seconds, "must not be set for readinessProbes");
-            }
-        }
-    }
-}
-
-/// What a container that must end may not have.
-fn passing(errors: &mut Errors, container: &Value, path: &str) {
-    let fields = ["lifecycle"]
-        .into_iter()
-        .chain(PROBES.map(|(field, _)| field));
-    for field in fields.filter(|field| container.get(field).is_some()) {
-        errors.forbidden(
-            &format!("{path}.{field}"),
-            "may not be set for init containers without restartPolicy=Always",
-        );
-    }
-}
-
-fn handled(errors: &mut Errors, handler: &Value, path: &str) {
-    let mut there = HANDLERS
-        .into_iter()
-        .filter(|name| handler.get(name).is_some());
-    let Some(first) = there.next() else {
-        errors.required(path, "must specify a handler type");
-        return;
-    };
-    for more in there {
-        errors.forbidden(
-            &format!("{path}.{more}"),
-            "may not specify more than 1 handler type",
-        );
-    }
-    let action = at(handler, &format!("/{first}"));
-    match first {
-        "exec" if list(action, "/command").is_empty() => {
-            errors.required(&format!("{path}.exec.command"), "");
-        }
-        "httpGet" | "tcpSocket" => {
-            port_or_name(errors, at(action, "/port"), &format!("{path}.{first}.port"));
-            if first == "httpGet" {
-                let path = format!("{path}.httpGet");
-                one_of(errors, action, &path, "scheme", &["HTTP", "HTTPS"]);
-            }
-        }
-        _ => {}
-    }
+/// The form of a name, which may go on after a hyphen.
+fn base_name(name: &str) -> Vec<String> {
+    names::subdomain(&metadata::completed(name))
 }

@@ -1,10 +1,22 @@
 //! Pods and their templates (kubernetes, `pkg/apis/core/validation/validation.go`).
 
+mod affinity;
+mod annotations;
+mod claims;
 mod containers;
+mod handlers;
+mod mounts;
+mod network;
+mod paths;
 mod resources;
+mod restarts;
+mod security;
+mod selectors;
 mod status;
+mod system;
 mod update;
 mod volumes;
+mod windows;
 
 use std::collections::BTreeSet;
 
@@ -25,19 +37,52 @@ pub(super) enum Owner {
     Template,
 }
 
-/// A pod.
+/// Whose specification it is, and the pod's name if it has one.
+struct Whose<'a> {
+    owner: Owner,
+    name: &'a str,
+}
+
+/// A new pod.
 pub(super) fn create(errors: &mut Errors, change: Change<'_>) {
-    spec(errors, at(change.new, "/spec"), "spec", Owner::Pod);
-    for list in ["containers", "initContainers"] {
-        let path = format!("spec.{list}");
-        for (path, container) in items(change.new, &format!("/spec/{list}"), &path) {
-            let image = text(container, "/image");
-            if image.trim() != image {
-                let words = "must not have leading or trailing whitespace";
-                errors.invalid(&format!("{path}.image"), image, words);
-            }
+    check(errors, change);
+    let spec = at(change.new, "/spec");
+    if !list(spec, "/ephemeralContainers").is_empty() {
+        errors.forbidden("spec.ephemeralContainers", "cannot be set on create");
+    }
+    let gated = !list(spec, "/schedulingGates").is_empty();
+    if gated && !text(spec, "/nodeName").is_empty() {
+        let words = "cannot be set until all schedulingGates have been cleared";
+        errors.forbidden("spec.nodeName", words);
+    }
+    annotations::agree(errors, change.new);
+}
+
+/// A pod, new or changed: what is to be said of it as it is.
+fn check(errors: &mut Errors, change: Change<'_>) {
+    annotations::check(errors, change);
+    let pod = at(change.new, "/spec");
+    let whose = Whose {
+        owner: Owner::Pod,
+        name: text(change.new, "/metadata/name"),
+    };
+    spec(errors, pod, "spec", &whose);
+    for (path, container) in every(pod, "spec") {
+        let image = text(container, "/image");
+        if image.trim() != image {
+            let words = "must not have leading or trailing whitespace";
+            errors.invalid(&format!("{path}.image"), image, words);
         }
     }
+}
+
+/// All containers of a specification, with their places.
+fn every<'a>(spec: &'a Value, path: &str) -> impl Iterator<Item = (String, &'a Value)> + use<'a> {
+    let path = path.to_owned();
+    let lists = ["initContainers", "containers", "ephemeralContainers"];
+    lists
+        .into_iter()
+        .flat_map(move |name| items(spec, &format!("/{name}"), &format!("{path}.{name}")))
 }
 
 /// A template, which is at that place.
@@ -46,12 +91,12 @@ pub(super) fn template(errors: &mut Errors, template: &Value, path: &str) {
     metadata::labels(errors, template, "/metadata/labels", &labels);
     let annotations = format!("{path}.annotations");
     metadata::annotations(errors, template, "/metadata/annotations", &annotations);
-    spec(
-        errors,
-        at(template, "/spec"),
-        &format!("{path}.spec"),
-        Owner::Template,
-    );
+    let whose = Whose {
+        owner: Owner::Template,
+        name: "",
+    };
+    let place = format!("{path}.spec");
+    spec(errors, at(template, "/spec"), &place, &whose);
     if !list(template, "/spec/ephemeralContainers").is_empty() {
         errors.forbidden(
             &format!("{path}.spec.ephemeralContainers"),
@@ -60,11 +105,13 @@ pub(super) fn template(errors: &mut Errors, template: &Value, path: &str) {
     }
 }
 
-fn spec(errors: &mut Errors, spec: &Value, path: &str, owner: Owner) {
-    let volumes = volumes::check(errors, spec, path);
+fn spec(errors: &mut Errors, spec: &Value, path: &str, whose: &Whose<'_>) {
+    let volumes = volumes::check(errors, spec, path, whose);
+    claims::check(errors, spec, path);
     containers::check(errors, spec, path, &volumes);
+    resources::of_pod(errors, spec, path);
     if is_true(spec, "/hostNetwork") {
-        host_ports(errors, spec, path, owner);
+        host_ports(errors, spec, path, whose.owner);
     }
     one_of(
         errors,
@@ -81,8 +128,39 @@ fn spec(errors: &mut Errors, spec: &Value, path: &str, owner: Owner) {
         "/nodeSelector",
         &format!("{path}.nodeSelector"),
     );
+    security::of_pod(errors, spec, path);
+    affinity::check(errors, spec, path);
+    network::dns(errors, spec, path);
     gates(errors, spec, path);
-    spread(errors, spec, path);
+    affinity::spread(errors, spec, path);
+    windows::host_processes(errors, spec, path);
+    system::users(errors, spec, path);
+    network::name(errors, spec, path);
+    named(errors, spec, path);
+    if let Some(seconds) = int(spec, "/activeDeadlineSeconds")
+        && !(1..=i64::from(i32::MAX)).contains(&seconds)
+    {
+        let words = "must be between 1 and 2147483647, inclusive";
+        errors.invalid(&format!("{path}.activeDeadlineSeconds"), seconds, words);
+    }
+    tolerations(errors, spec, &format!("{path}.tolerations"));
+    network::hosts(errors, spec, path);
+    if !text(spec, "/preemptionPolicy").is_empty() {
+        one_of(
+            errors,
+            spec,
+            path,
+            "preemptionPolicy",
+            &["PreemptLowerPriority", "Never"],
+        );
+    }
+    quantities(errors, spec, "/overhead", &format!("{path}.overhead"));
+    system::check(errors, spec, path);
+    mounts::of_files(errors, spec, path);
+}
+
+/// Names in a specification have their forms.
+fn named(errors: &mut Errors, spec: &Value, path: &str) {
     let forms: [(&str, names::Check); 6] = [
         ("serviceAccountName", names::subdomain),
         ("nodeName", names::subdomain),
@@ -97,23 +175,6 @@ fn spec(errors: &mut Errors, spec: &Value, path: &str, owner: Owner) {
             errors.form(&format!("{path}.{field}"), given, form(given));
         }
     }
-    if let Some(seconds) = int(spec, "/activeDeadlineSeconds")
-        && !(1..=i64::from(i32::MAX)).contains(&seconds)
-    {
-        let words = "must be between 1 and 2147483647, inclusive";
-        errors.invalid(&format!("{path}.activeDeadlineSeconds"), seconds, words);
-    }
-    tolerations(errors, spec, &format!("{path}.tolerations"));
-    if !text(spec, "/preemptionPolicy").is_empty() {
-        one_of(
-            errors,
-            spec,
-            path,
-            "preemptionPolicy",
-            &["PreemptLowerPriority", "Never"],
-        );
-    }
-    quantities(errors, spec, "/overhead", &format!("{path}.overhead"));
 }
 
 /// Quantities in a map that are not below zero.
@@ -131,6 +192,15 @@ pub(super) fn one_of(errors: &mut Errors, object: &Value, path: &str, field: &st
         errors.required(&path, "");
     } else if !known.contains(&given) {
         errors.not_supported(&path, given, known);
+    }
+}
+
+/// A field with one of these texts, if it is there.
+fn if_any(errors: &mut Errors, object: &Value, path: &str, field: &str, known: &[&str]) {
+    if let Some(given) = at(object, &format!("/{field}")).as_str()
+        && !known.contains(&given)
+    {
+        errors.not_supported(&format!("{path}.{field}"), given, known);
     }
 }
 
@@ -159,30 +229,6 @@ fn gates(errors: &mut Errors, spec: &Value, path: &str) {
         if !seen.insert(name) {
             errors.duplicate(&path, name);
         }
-    }
-}
-
-fn spread(errors: &mut Errors, spec: &Value, path: &str) {
-    let path = format!("{path}.topologySpreadConstraints");
-    for (path, constraint) in items(spec, "/topologySpreadConstraints", &path) {
-        let skew = int(constraint, "/maxSkew").unwrap_or(0);
-        if skew <= 0 {
-            errors.invalid(
-                &format!("{path}.maxSkew"),
-                skew,
-                "must be greater than zero",
-            );
-        }
-        if text(constraint, "/topologyKey").is_empty() {
-            errors.required(&format!("{path}.topologyKey"), "can not be empty");
-        }
-        let known = ["DoNotSchedule", "ScheduleAnyway"];
-        let given = text(constraint, "/whenUnsatisfiable");
-        if !known.contains(&given) {
-            errors.not_supported(&format!("{path}.whenUnsatisfiable"), given, &known);
-        }
-        let selector = at(constraint, "/labelSelector");
-        metadata::selector(errors, selector, &format!("{path}.labelSelector"));
     }
 }
 
@@ -223,6 +269,9 @@ fn tolerations(errors: &mut Errors, spec: &Value, path: &str) {
                 errors.invalid(&operator, value, words);
             }
             "Exists" => {}
+            other @ ("Lt" | "Gt") => {
+                errors.not_supported(&operator, other, &["Equal", "Exists", "Lt", "Gt"]);
+            }
             other => errors.not_supported(&operator, other, &["Equal", "Exists"]),
         }
         if !part("/effect").is_empty() {

@@ -4,19 +4,17 @@ use serde_json::{Map, Value, json};
 use stagewright_core::json::changed_pointers;
 
 use super::super::super::look::{at, entries, int, items, list, take_over, text};
+use super::super::super::strategy::quality;
 use super::super::{Change, Errors};
-use super::create;
+use super::{annotations, check};
 
 /// The fields that may change, as the real server lists them.
 const CHANGEABLE: &str = "`spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)";
 
-/// Where a kubelet marks pods that it has from elsewhere.
-const MIRROR: &str = "kubernetes.io/config.mirror";
-
 /// A pod itself.
 pub(in super::super) fn update(errors: &mut Errors, change: Change<'_>) {
-    create(errors, change);
-    mirror(errors, change);
+    check(errors, change);
+    annotations::stay(errors, change);
     let (new, old) = (at(change.new, "/spec"), at(change.old, "/spec"));
     for name in ["containers", "initContainers"] {
         let pointer = format!("/{name}");
@@ -32,16 +30,6 @@ pub(in super::super) fn update(errors: &mut Errors, change: Change<'_>) {
     added_tolerations(errors, new, old);
     removed_gates(errors, new, old);
     unchanged(errors, new, old);
-}
-
-fn mirror(errors: &mut Errors, change: Change<'_>) {
-    let mark = |object| at(object, "/metadata/annotations").get(MIRROR);
-    let words = match (mark(change.old), mark(change.new)) {
-        (None, Some(_)) => "may not add mirror pod annotation",
-        (Some(old), new) if new != Some(old) => "may not remove or update mirror pod annotation",
-        _ => return,
-    };
-    errors.forbidden(&format!("metadata.annotations[{MIRROR}]"), words);
 }
 
 /// A deadline comes and gets nearer. Whether it makes sense to look further.
@@ -158,8 +146,8 @@ fn set_back_placement(errors: &mut Errors, spec: &mut Map<String, Value>, old: &
         );
     }
     take_over(spec, old, "nodeSelector");
-    // How an affinity may be narrowed is not looked at: see the gaps.
     let before = at(old, "/affinity");
+    narrowed(errors, spec.get("affinity").unwrap_or(&Value::Null), before);
     let mut affinity = spec.get("affinity").cloned().unwrap_or_else(|| json!({}));
     if let Some(map) = affinity.as_object_mut() {
         take_over(map, before, "nodeAffinity");
@@ -171,10 +159,37 @@ fn set_back_placement(errors: &mut Errors, spec: &mut Map<String, Value>, old: &
     }
 }
 
+/// Each term for nodes that was required has what it had, and perhaps more.
+fn narrowed(errors: &mut Errors, new: &Value, old: &Value) {
+    const PATH: &str = "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms";
+    const POINTER: &str =
+        "/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms";
+    let (now, before) = (list(new, POINTER), list(old, POINTER));
+    if at(new, "/nodeAffinity") == at(old, "/nodeAffinity") || before.is_empty() {
+        return;
+    }
+    if now.len() != before.len() {
+        let words = "no additions/deletions to non-empty NodeSelectorTerms list are allowed";
+        return errors.invalid(PATH, at(new, POINTER).clone(), words);
+    }
+    let parts = ["/matchExpressions", "/matchFields"];
+    for ((path, new), old) in items(new, POINTER, PATH).zip(before) {
+        let was_empty = parts.iter().all(|part| list(old, part).is_empty());
+        let only_more = parts.iter().all(|part| {
+            let (now, before) = (list(new, part), list(old, part));
+            now.starts_with(before) && (now.is_empty() || !was_empty)
+        });
+        if !only_more {
+            let words = "only additions are allowed (no mutations or deletions)";
+            errors.invalid(&path, new.clone(), words);
+        }
+    }
+}
+
 /// Ephemeral containers come, and stay as they are.
 pub(in super::super) fn ephemeral(errors: &mut Errors, change: Change<'_>) {
     const PATH: &str = "spec.ephemeralContainers";
-    create(errors, change);
+    check(errors, change);
     for old in list(change.old, "/spec/ephemeralContainers") {
         let name = text(old, "/name");
         let mut now = list(change.new, "/spec/ephemeralContainers").iter();
@@ -194,7 +209,7 @@ pub(in super::super) fn ephemeral(errors: &mut Errors, change: Change<'_>) {
 
 /// Only what containers ask for changes, and only cpu and memory of it.
 pub(in super::super) fn resize(errors: &mut Errors, change: Change<'_>) {
-    create(errors, change);
+    check(errors, change);
     let (new, old) = (at(change.new, "/spec"), at(change.old, "/spec"));
     for name in ["containers", "initContainers"] {
         let pointer = format!("/{name}");
@@ -210,11 +225,44 @@ pub(in super::super) fn resize(errors: &mut Errors, change: Change<'_>) {
                 errors.forbidden(&format!("{path}.name"), &words);
             }
         }
-        for (new, old) in list(new, &pointer).iter().zip(list(old, &pointer)) {
-            if others(new) != others(old) {
-                errors.forbidden("spec", "only cpu and memory resources are mutable");
-            }
+        let pairs = items(new, &pointer, &format!("spec.{name}")).zip(list(old, &pointer));
+        for ((path, new), old) in pairs {
+            resized(errors, new, old, &path);
         }
+    }
+    quality_stays(errors, change);
+}
+
+/// A container asks for more or less, but for nothing else than before.
+fn resized(errors: &mut Errors, new: &Value, old: &Value, path: &str) {
+    for part in ["requests", "limits"] {
+        let of = |container| at(container, &format!("/resources/{part}"));
+        if entries(of(old), "").any(|(name, _)| of(new).get(name).is_none()) {
+            let words = format!("resource {part} cannot be removed");
+            errors.forbidden(&format!("{path}.resources.{part}"), &words);
+        }
+    }
+    if others(new) != others(old) {
+        let (path, words) = if path.contains(".initContainers[") {
+            (
+                path,
+                "only cpu and memory resources for init or sidecar containers are mutable",
+            )
+        } else {
+            ("spec", "only cpu and memory resources are mutable")
+        };
+        errors.forbidden(path, words);
+    }
+}
+
+/// What a pod asks for may not make it one of another quality.
+fn quality_stays(errors: &mut Errors, change: Change<'_>) {
+    let before = text(change.old, "/status/qosClass");
+    let now = at(change.new, "/spec").as_object().map(quality);
+    if !before.is_empty() && now.is_some_and(|now| now != before) {
+        let shown = text(change.new, "/status/qosClass");
+        let words = "Pod QOS Class may not change as a result of resizing";
+        errors.invalid("spec", shown, words);
     }
 }
 

@@ -1,0 +1,97 @@
+//! Where scripts of requests are answered otherwise here than by a real kube-apiserver: the reviewed list, with reasons.
+
+use serde_json::{Value, json};
+
+use super::{Exchange, WATCH};
+
+/// A difference of scripts that is known.
+pub struct Otherwise {
+    pub methods: &'static [&'static str],
+    /// A part of the path; `*` stands for a name.
+    pub path: &'static str,
+    /// Only where the real server answers so; none for any.
+    pub codes: &'static [u16],
+    /// All that is apart begins so.
+    pub place: &'static str,
+    /// Only events more there that tell nothing new: each is the one before it once again.
+    pub echoes: bool,
+    #[allow(dead_code, reason = "it is for who reads the list")]
+    pub why: &'static str,
+}
+
+/// Where scripts are answered otherwise.
+#[allow(dead_code, reason = "each program plays some recordings")]
+pub const SCRIPTS_OTHERWISE: [Otherwise; 4] = [
+    Otherwise {
+        methods: &["PUT"],
+        path: "/widgets/",
+        codes: &[],
+        place: "/warnings",
+        echoes: false,
+        why: "unknown fields are looked for when it is clear what is to be changed; there, before",
+    },
+    Otherwise {
+        methods: &["PATCH", "PUT"],
+        path: "/services/*/status",
+        codes: &[400, 422, 500],
+        place: "/",
+        echoes: false,
+        why: "where no service is, one is created by its status there, which fails for the lack of what is filled in elsewhere",
+    },
+    Otherwise {
+        methods: &[WATCH],
+        path: "/daemonsets?",
+        codes: &[],
+        place: "/answer//0/object/metadata/annotations/deprecated.daemonset.template.generation",
+        echoes: false,
+        why: "a bookmark is converted there as a DaemonSet is, and gets its annotation",
+    },
+    Otherwise {
+        methods: &[WATCH],
+        path: "/persistentvolumeclaims?",
+        codes: &[],
+        place: "/answer/",
+        echoes: true,
+        why: "a patch that changes nothing in a claim that was applied is stored once there",
+    },
+];
+
+impl Otherwise {
+    /// Whether what is apart between the two answers to the request is this.
+    #[allow(dead_code, reason = "each program plays some recordings")]
+    pub fn covers(&self, exchange: &Exchange, told: &str) -> bool {
+        let lines: Vec<&str> = told.lines().filter(|line| !line.is_empty()).collect();
+        self.methods.contains(&exchange.method.as_str())
+            && (self.codes.is_empty() || self.codes.contains(&exchange.code))
+            && self.is_at(&exchange.path)
+            && lines.chunks(3).all(|lines| self.is_all(lines))
+    }
+
+    /// Whether a place, what is there and what is here are no more than this difference.
+    fn is_all(&self, lines: &[&str]) -> bool {
+        let [place, there, here] = lines else {
+            return false;
+        };
+        let value = |line: &str| {
+            let (_, text) = line.trim_start().split_once(' ')?;
+            serde_json::from_str::<Value>(text.trim_start()).ok()
+        };
+        let is_echoed = || match value(there) {
+            Some(Value::Array(mut events)) => {
+                events.dedup_by(|event, before| {
+                    event["type"] == "MODIFIED" && event["object"] == before["object"]
+                });
+                value(here) == Some(json!(events))
+            }
+            _ => false,
+        };
+        place.trim_start().starts_with(self.place) && (!self.echoes || is_echoed())
+    }
+
+    fn is_at(&self, path: &str) -> bool {
+        let (before, after) = self.path.split_once('*').unwrap_or((self.path, ""));
+        let rest = path.split_once(before).map(|(_, rest)| rest);
+        let name = rest.and_then(|rest| Some(rest.split_once(after)?.0));
+        name.is_some_and(|name| !name.contains('/'))
+    }
+}
