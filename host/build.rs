@@ -11,7 +11,14 @@ use sha2::{Digest as _, Sha256};
 mod config;
 
 /// Each the name of a folder under `plugins/`.
-const STOCK: &[&str] = &["node", "pod", "kwok-stages", "network", "storage"];
+const STOCK: &[&str] = &[
+    "node",
+    "pod",
+    "kwok-stages",
+    "network",
+    "storage",
+    "devices",
+];
 
 fn main() -> Result<()> {
     let host =

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::explain::{ExplainQuery, Explanation};
 
-pub use port::{Port, Stream, TlsError};
+pub use port::{Port, Stream};
 pub use readiness::{Latch, Readiness};
 
 /// What the controller shows. Its functions may block: they are called outside of the I/O threads.

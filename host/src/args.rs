@@ -26,7 +26,7 @@ pub(crate) use settings::read as read_settings;
 pub use shape::Shape;
 pub use stage::{ConvertArgs, Life, LintArgs, SimulateArgs, StageArgs, StageCommand, TestArgs};
 pub use surroundings::Surroundings;
-pub use up::{EngineConfig, ServerConfig, UpArgs, UpConfig};
+pub use up::{EngineConfig, Protocol, ServerConfig, UpArgs, UpConfig};
 
 /// The exit code of a command line that cannot be carried out (`EX_USAGE`).
 pub const EXIT_USAGE: u8 = 64;
@@ -100,9 +100,9 @@ pub enum Command {
     /// Test, check, rewrite and simulate KWOK's stages; no cluster is needed.
     Stage(StageArgs),
     /// Print the definitions of the kinds that configure the controller, for `kubectl apply -f -`.
-    Crd,
+    Crd(PrintArgs),
     /// Print the version.
-    Version,
+    Version(PrintArgs),
 }
 
 /// Logs go to stderr.
@@ -219,13 +219,14 @@ pub struct PluginArgs {
     /// A file, a folder, a kustomization, or `-` for stdin. May be repeated.
     #[arg(short, long, value_name = "SOURCE")]
     pub config: Vec<String>,
-    /// A plugin: a Wasm component. May be repeated; they are asked in this order, and before the stock plugins.
+    /// A plugin: a Wasm component. May be repeated; they are asked in this order, and before the stock plugins. A newer version that is
+    /// written over the file takes its place while the host runs.
     #[arg(long, value_name = "FILE")]
     pub plugin: Vec<PathBuf>,
     /// A plugin's settings: a file, or the text itself (`{…}`), in YAML or JSON. May be repeated.
     #[arg(long, value_name = "NAME=FILE_OR_TEXT")]
     pub settings: Vec<String>,
-    /// The stock plugins to ask, in this order.
+    /// The stock plugins to ask, in this order, `node` and `pod` after the others.
     #[arg(
         long,
         value_name = "NAMES",
@@ -282,8 +283,8 @@ pub struct LimitArgs {
     /// Threads that ask plugins [default: one for each core, at most 8].
     #[arg(long, value_name = "COUNT")]
     pub decide_threads: Option<usize>,
-    /// Writes to the API server under way at once.
-    #[arg(long, value_name = "COUNT", default_value_t = 64)]
+    /// Writes to the API server under way at once, each on a connection of its own.
+    #[arg(long, value_name = "COUNT", default_value_t = 32)]
     pub max_writes_in_flight: usize,
     /// How long a request may take before it is given up and tried again.
     #[arg(long, value_name = "DURATION", default_value = "30s")]
@@ -314,6 +315,14 @@ pub struct ExplainArgs {
         env = "STAGEWRIGHT_ADMIN"
     )]
     pub admin: String,
+}
+
+/// A command that only prints.
+#[derive(Debug, Clone, Args)]
+pub struct PrintArgs {
+    /// How to print it.
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
 }
 
 /// How a command prints.

@@ -15,10 +15,9 @@ use crate::clock::Clock;
 use crate::commit::{CommitOptions, Committer};
 use crate::controller::{Controller, Options, Parts};
 use crate::lease::{LeaseKeeper, LeaseOptions};
-use crate::loading::Live;
+use crate::loading::{Live, Renewed};
 use crate::observe::{self, EventSink, Metrics, Notes};
 use crate::orders::Orders;
-use crate::plugin::Plugin;
 
 /// Answers of the lease keeper that wait to be taken in.
 const LEASES: usize = 256;
@@ -29,8 +28,8 @@ pub struct HostParts {
     pub client: kube::Client,
     /// Its clock, as far as it is known. What the client hears of it should go into it ([`crate::client::in_process`]).
     pub clock: Clock,
-    /// The plugins by priority. Loaded once, they may serve several hosts.
-    pub plugins: Vec<Arc<Plugin>>,
+    /// The plugins by priority, as they are now. Loaded once, they may serve several hosts.
+    pub plugins: Renewed,
     /// One more plugin, for the stages that the API server has; none: it is not looked there.
     pub live: Option<Live>,
     /// The administrator's orders from elsewhere than the API server; none: they are not looked for there either.
@@ -84,7 +83,8 @@ impl Host {
             claims: Claims::new(
                 config.selection.clone(),
                 identity.clone(),
-                config.lease_duration.is_some(),
+                // Who writes nothing holds no lease either, and yet says what it would do with the node.
+                config.lease_duration.is_some() && !config.dry_run,
             ),
             addresses: Addresses::new(config.cidrs.clone()),
             committer: Committer::new(

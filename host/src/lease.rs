@@ -13,6 +13,7 @@ mod plan;
 mod record;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,8 +31,10 @@ pub use holder::identity;
 use plan::{Held, Job, Outcome, Plan};
 use record::{Record, Terms};
 
-/// Requests for leases under way at once.
-const PARALLEL: usize = 32;
+/// Requests for leases under way at once, at least and at most: each has a connection of its own, a tenth of a MiB.
+const PARALLEL: RangeInclusive<usize> = 8..=32;
+/// One for so many nodes, so that all are renewed in time even if each request takes a tenth of a second.
+const NODES_EACH: usize = 100;
 /// A turn that is due later than this is looked at again, since the clock may be corrected meanwhile.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
@@ -125,7 +128,7 @@ impl LeaseKeeper {
         self.select(&nodes.borrow_and_update());
         loop {
             let now = self.desk.clock.now();
-            while jobs.len() < PARALLEL
+            while jobs.len() < self.parallel()
                 && let Some(job) = self.plan.next(now)
             {
                 jobs.spawn(Arc::clone(&self.desk).hold(job));
@@ -144,7 +147,7 @@ impl LeaseKeeper {
                     Err(_) => open = false,
                 },
                 Some(done) = jobs.join_next(), if !jobs.is_empty() => self.settle(done),
-                () = tokio::time::sleep(wait), if jobs.len() < PARALLEL => {}
+                () = tokio::time::sleep(wait), if jobs.len() < self.parallel() => {}
             }
         }
         let grace = self.grace;
@@ -155,6 +158,12 @@ impl LeaseKeeper {
         }
     }
 
+    /// How many requests may be under way.
+    fn parallel(&self) -> usize {
+        let nodes = self.plan.len().max(self.releases.len());
+        (nodes / NODES_EACH).clamp(*PARALLEL.start(), *PARALLEL.end())
+    }
+
     fn select(&mut self, nodes: &BTreeMap<Arc<str>, Uid>) {
         let released = self.plan.select(nodes, self.desk.clock.now());
         self.releases.extend(released);
@@ -162,7 +171,7 @@ impl LeaseKeeper {
 
     /// Begins as many releases as there is room for.
     fn release(&mut self, jobs: &mut JoinSet<Done>) {
-        while jobs.len() < PARALLEL
+        while jobs.len() < self.parallel()
             && let Some((node, uid, held)) = self.releases.pop_front()
         {
             jobs.spawn(Arc::clone(&self.desk).release(node, uid, held));

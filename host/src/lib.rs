@@ -17,6 +17,7 @@ pub mod logging;
 pub mod observe;
 pub mod orders;
 pub mod plugin;
+mod reload;
 pub mod run;
 pub mod tls;
 pub mod up;

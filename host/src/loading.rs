@@ -1,20 +1,27 @@
 //! The plugins that a command line asks for, loaded in the order in which they are asked.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 use stagewright_core::object::Kind;
+use tokio::sync::watch;
 
 use crate::args::{PluginConfig, UsageError};
 use crate::kwok::{self, Stages};
 use crate::plugin::{self, Engine, LoadError, Plugin, Source};
+
+/// Plugins by priority, as they are now: another version of one takes its place.
+pub type Renewed = watch::Receiver<Vec<Arc<Plugin>>>;
 
 /// The plugins that a command line means.
 #[derive(Debug, Clone)]
 pub struct Loaded {
     /// By priority.
     pub plugins: Vec<Arc<Plugin>>,
+    /// Where the first of them come from.
+    pub files: Vec<PathBuf>,
     /// One more, whose stages the API server has.
     pub live: Option<Live>,
 }
@@ -99,7 +106,11 @@ pub fn load(engine: &Engine, wanted: &PluginConfig) -> anyhow::Result<Loaded> {
         place: wanted.files.len(),
         stock: wanted.stock.clone(),
     });
-    Ok(Loaded { plugins, live })
+    Ok(Loaded {
+        plugins,
+        files: wanted.files.clone(),
+        live,
+    })
 }
 
 /// A stock plugin whose every kind has stages is not asked.
@@ -109,6 +120,10 @@ fn yields(stock: &[String], plugin: &Plugin, staged: &BTreeSet<Kind>) -> bool {
         && plugin.name() != kwok::PLUGIN
         && kinds.all(|subject| staged.contains(&subject.kind))
 }
+
+/// Stock plugins that have every object of their kinds, whatever becomes of it. Those that do something of their own with such an object
+/// and pass on are asked before them, in whichever order they are named.
+const WHOLE: [&str; 2] = ["node", "pod"];
 
 /// In the order in which they are asked.
 fn sources(wanted: &PluginConfig) -> anyhow::Result<Vec<Source>> {
@@ -139,7 +154,9 @@ fn sources(wanted: &PluginConfig) -> anyhow::Result<Vec<Source>> {
         }
         sources.push(Source::Stock(kwok::PLUGIN));
     }
-    for name in &wanted.stock {
+    let is_last = |name: &&String| WHOLE.contains(&name.as_str());
+    let (last, first): (Vec<_>, Vec<_>) = wanted.stock.iter().partition(is_last);
+    for name in first.into_iter().chain(last) {
         let Some(known) = plugin::stock().iter().find(|known| name == *known) else {
             let problem = format!(
                 "there is no stock plugin {name:?}; there are {}",

@@ -8,7 +8,7 @@ use prometheus_client::registry::Registry;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::admin::{self, Admin, Port, Readiness};
 use crate::args::{PluginConfig, RunConfig};
@@ -18,7 +18,7 @@ use crate::host::{Host, HostParts};
 use crate::loading::{self, Loaded};
 use crate::observe::Metrics;
 use crate::plugin::{Engine, Limits};
-use crate::{kwok, lease};
+use crate::{kwok, lease, reload};
 
 /// What a shell reports of a process that a signal ended.
 const SIGNALLED: u8 = 128;
@@ -48,7 +48,13 @@ pub async fn run(config: RunConfig) -> anyhow::Result<ExitCode> {
         tracing::warn!(flag, "KWOK has this, and it does nothing here yet");
     }
     let client = client::connect_counted(&config.client, &clock, &requests).await?;
-    let Loaded { plugins, live } = load(&config.plugins).await?;
+    let Loaded {
+        plugins,
+        files,
+        live,
+    } = load(&config.plugins).await?;
+    let (plugins, reloading) = reload::follow(plugins, files, Arc::clone(&metrics));
+    let _reloading = AbortOnDropHandle::new(tokio::spawn(reloading));
     drop(loaded);
     let Some(version) = client::wait_for_server(&client, &stop).await else {
         return Ok(ExitCode::SUCCESS);

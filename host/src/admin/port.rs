@@ -2,9 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -13,12 +11,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::rustls::{ServerConfig, crypto};
 use tokio_rustls::server::TlsStream;
 
-use crate::tls::TlsFiles;
+use crate::tls::{TlsError, TlsFiles};
 
 /// The first byte of a TLS connection (RFC 8446, 5.1: a handshake record). No method of HTTP begins with it.
 const HANDSHAKE: u8 = 0x16;
@@ -26,26 +21,6 @@ const HANDSHAKE: u8 = 0x16;
 const GREETING: Duration = Duration::from_secs(10);
 /// Connections that have said nothing yet; more wait to be accepted.
 const GREETED: usize = 64;
-
-/// Why TLS cannot be spoken.
-#[derive(Debug, thiserror::Error)]
-pub enum TlsError {
-    /// A file is missing, or not what it should be.
-    #[error("{flag}: {}: {message}; give a file in PEM", path.display())]
-    File {
-        /// The flag that names it.
-        flag: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        message: String,
-    },
-    /// The two do not belong together, or are of a kind that is not spoken.
-    #[error(
-        "--tls-cert-file, --tls-private-key-file: {0}; give a certificate and the key that it was made with"
-    )]
-    Pair(#[source] tokio_rustls::rustls::Error),
-}
 
 /// A listener that speaks both.
 pub struct Port {
@@ -134,26 +109,10 @@ async fn greet(
 }
 
 fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, TlsError> {
-    let file = |flag, path: &Path, message: String| TlsError::File {
-        flag,
-        path: path.to_owned(),
-        message,
-    };
-    let certificate = |message: String| file("--tls-cert-file", &files.certificate, message);
-    let chain = CertificateDer::pem_file_iter(&files.certificate)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| certificate(error.to_string()))?;
-    if chain.is_empty() {
-        return Err(certificate("there is no certificate in it".to_owned()));
-    }
-    let key = PrivateKeyDer::from_pem_file(&files.key)
-        .map_err(|error| file("--tls-private-key-file", &files.key, error.to_string()))?;
-    let provider = Arc::new(crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .and_then(|config| config.with_no_client_auth().with_single_cert(chain, key))
-        .map_err(TlsError::Pair)?;
-    Ok(TlsAcceptor::from(Arc::new(config)))
+    let config = files.identity()?.serve(&[]);
+    Ok(TlsAcceptor::from(
+        config.map_err(|error| files.apart(error))?,
+    ))
 }
 
 // === impl Stream ===

@@ -11,8 +11,8 @@ use stagewright_core::claims::Selection;
 
 use super::kwok as rules;
 use super::{
-    ClientArgs, Dialect, KwokArgs, LimitArgs, NetworkArgs, PluginArgs, RunArgs, Surroundings,
-    UsageError, file, selection, settings,
+    ClientArgs, Dialect, LimitArgs, NetworkArgs, PluginArgs, RunArgs, Surroundings, UsageError,
+    file, selection, settings,
 };
 use crate::kwok;
 use crate::tls::TlsFiles;
@@ -164,7 +164,7 @@ impl RunConfig {
             server_address,
             server_optional: around.host_network,
             unserved: kwok_args.unserved(),
-            tls: tls(kwok_args)?,
+            tls: tls(kwok_args.tls_cert_file, kwok_args.tls_private_key_file)?,
         })
     }
 }
@@ -232,10 +232,13 @@ fn server_address(args: &RunArgs, around: &Surroundings) -> Result<Option<Socket
     Ok(is_served.then(|| SocketAddr::from((host, *node_port))))
 }
 
-fn tls(args: KwokArgs) -> Result<Option<TlsFiles>, UsageError> {
+/// The two files of TLS, which go together.
+pub(super) fn tls(
+    certificate: Option<String>,
+    key: Option<String>,
+) -> Result<Option<TlsFiles>, UsageError> {
     let file = |text: Option<String>| text.filter(|text| !text.is_empty()).map(PathBuf::from);
-    let (certificate, key) = (file(args.tls_cert_file), file(args.tls_private_key_file));
-    match (certificate, key) {
+    match (file(certificate), file(key)) {
         (Some(certificate), Some(key)) => Ok(Some(TlsFiles { certificate, key })),
         (None, None) => Ok(None),
         (certificate, _) => Err(UsageError {

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::config::duration;
+use super::config::{duration, tls};
 use super::{
     ClientArgs, Dialect, HostConfig, KwokArgs, LimitArgs, NetworkArgs, NodeArgs, Output,
     PluginArgs, PluginConfig, RunArgs, RunConfig, Shape, Surroundings, UsageError,
 };
+use crate::tls::TlsFiles;
 
 /// As fast as time may go: beyond that, leases and heartbeats are all that happens.
 const FASTEST: f64 = 1_000.0;
@@ -76,8 +77,8 @@ pub struct ServerArgs {
     #[arg(long, conflicts_with_all = ["nodes", "pods", "filename", "no_binder", "exit_when_settled", "plugin", "settings"])]
     pub server_only: bool,
     /// Keep the objects in this folder, which is made if it is not there: what was acknowledged is there again after the next start,
-    /// whatever ended this one. With --server-only alone.
-    #[arg(long, value_name = "DIR", requires = "server_only")]
+    /// whatever ended this one, and what lives goes on from there. What is missing of --nodes and --pods is created again.
+    #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
     /// The API server's port [default: a free one].
     #[arg(
@@ -87,9 +88,19 @@ pub struct ServerArgs {
         hide_default_value = true
     )]
     pub port: u16,
-    /// The address to serve on. On any but a loopback address a token is asked for, which is made and put into the kubeconfig.
+    /// The address to serve on. Any but a loopback address is served with HTTPS alone, and asks for a token; the CA and the token are made
+    /// and put into the kubeconfig.
     #[arg(long, value_name = "IP", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     pub bind: IpAddr,
+    /// Serve HTTPS on a loopback address too, where it is plain HTTP otherwise.
+    #[arg(long)]
+    pub tls: bool,
+    /// Serve HTTPS with this certificate in PEM, and those that signed it, instead of one that is made.
+    #[arg(long, value_name = "FILE")]
+    pub tls_cert_file: Option<String>,
+    /// The certificate's key in PEM.
+    #[arg(long, value_name = "FILE")]
+    pub tls_private_key_file: Option<String>,
     /// Where the kubeconfig is written; it goes with the cluster [default: ~/.stagewright/kubeconfig-PORT].
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
@@ -131,12 +142,25 @@ pub struct UpConfig {
 pub struct ServerConfig {
     /// Where it is served; port 0 is a free one.
     pub address: SocketAddr,
+    /// What it speaks.
+    pub protocol: Protocol,
     /// Where the objects are kept; none: in memory alone.
     pub data_dir: Option<PathBuf>,
     /// Where the kubeconfig goes; none: into the user's folder.
     pub kubeconfig: Option<PathBuf>,
     /// Whether it is merged into the user's own.
     pub merge: bool,
+}
+
+/// What the API server of `stagewright up` speaks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP, on loopback alone.
+    Plain,
+    /// HTTPS, with a certificate of a CA that is made for it.
+    Tls,
+    /// HTTPS, with a certificate that is given.
+    TlsOf(TlsFiles),
 }
 
 /// The controller of `stagewright up`, and its load.
@@ -194,9 +218,18 @@ impl UpConfig {
             data_dir,
             port,
             bind,
+            tls: wants_tls,
+            tls_cert_file,
+            tls_private_key_file,
             kubeconfig,
             merge_kubeconfig,
         } = server;
+        let protocol = match tls(tls_cert_file, tls_private_key_file)? {
+            Some(files) => Protocol::TlsOf(files),
+            // A token that others could read on its way would keep nobody out.
+            None if wants_tls || !bind.is_loopback() => Protocol::Tls,
+            None => Protocol::Plain,
+        };
         let timeout = duration("--timeout", &end.timeout)?;
         let server_address_given = network.server_address.is_some();
         let run = RunConfig::new(
@@ -225,9 +258,18 @@ impl UpConfig {
                 problem: "there is no node for them; give --nodes a count, or --pods 0".to_owned(),
             });
         }
+        let speed = speed(time_scale)?;
+        // The next start begins with the machine's time again, which is behind what faster time has written.
+        if data_dir.is_some() && !server_only && speed > 1.0 {
+            return Err(UsageError {
+                flag: "--time-scale",
+                problem: "what is kept in --data-dir would be of a later time than the next start; leave one of the two out".to_owned(),
+            });
+        }
         Ok(Self {
             server: ServerConfig {
                 address: SocketAddr::new(bind, port),
+                protocol,
                 data_dir,
                 kubeconfig,
                 merge: merge_kubeconfig,
@@ -245,7 +287,7 @@ impl UpConfig {
                 binder: !no_binder,
                 settle: end.exit_when_settled.then_some(timeout),
             }),
-            speed: speed(time_scale)?,
+            speed,
             output: end.output,
         })
     }
@@ -304,6 +346,28 @@ mod tests {
         );
         assert_eq!(engine.settle, Some(Duration::from_secs(5)));
         assert!(up("--server-only --port 6443").unwrap().engine.is_none());
+        assert!(up("--data-dir x").unwrap().engine.is_some());
+    }
+
+    #[test]
+    fn only_loopback_is_served_without_tls() {
+        let files = TlsFiles {
+            certificate: "a.crt".into(),
+            key: "a.key".into(),
+        };
+        for (line, expected) in [
+            ("", Protocol::Plain),
+            ("--bind ::1", Protocol::Plain),
+            ("--tls", Protocol::Tls),
+            ("--bind 0.0.0.0", Protocol::Tls),
+            ("--bind 192.0.2.7", Protocol::Tls),
+            (
+                "--tls-cert-file a.crt --tls-private-key-file a.key",
+                Protocol::TlsOf(files),
+            ),
+        ] {
+            assert_eq!(up(line).unwrap().server.protocol, expected, "{line}");
+        }
     }
 
     #[test]
@@ -315,8 +379,14 @@ mod tests {
             ("--nodes x", ["--nodes", "40@gpu.yaml"]),
             ("--time-scale 0", ["--time-scale", "0.001"]),
             ("--time-scale inf", ["--time-scale", "1000"]),
+            (
+                "--time-scale 2 --data-dir x",
+                ["--time-scale", "--data-dir"],
+            ),
             ("--timeout soon", ["--timeout", "30s"]),
             ("--bind everywhere", ["--bind", "everywhere"]),
+            ("--tls-cert-file a", ["--tls-private-key-file", "together"]),
+            ("--tls-private-key-file a", ["--tls-cert-file", "together"]),
         ] {
             let error = up(line).unwrap_err();
             assert!(

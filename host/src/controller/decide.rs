@@ -123,7 +123,16 @@ fn ask(shared: &Arc<Shared>, run: Run, lineup: &Arc<Lineup>, places: Places<'_>)
         };
         let mut context = match context(shared, &run, candidate, (plugin, subject), now) {
             Ok(context) => context,
-            Err(failure) => return Verdict::Settled(Outcome::Refused(failure)),
+            Err(unknown) => {
+                let failure = Failure {
+                    stage: String::new(),
+                    code: "refused",
+                    message: unknown.message,
+                    count: 0,
+                };
+                let refused = shared.refused(&run, plugin.name(), unknown.category, failure);
+                return Verdict::Settled(refused);
+            }
         };
         let asked = std::time::Instant::now();
         let answer = decision(&mut session, candidate, &mut context);
@@ -148,10 +157,6 @@ fn ask(shared: &Arc<Shared>, run: Run, lineup: &Arc<Lineup>, places: Places<'_>)
                     stage,
                     since: candidate.since,
                 };
-                // The server would make the same of it once more, so it is left until somebody else changes the object.
-                if run.remade.as_ref() == Some(&stage) {
-                    return Verdict::Settled(Outcome::WithoutEffect(stage, run.version));
-                }
                 let due = pause(&run, &stage).map_or(due, |until| due.max(until));
                 if due > now {
                     return Verdict::Settled(Outcome::Wait(stage, due));
@@ -233,12 +238,7 @@ fn play(
                 message,
                 count: 0,
             };
-            return Verdict::Settled(shared.refused(
-                &run,
-                plugin.name(),
-                "AddressesExhausted",
-                failure,
-            ));
+            return Verdict::Settled(shared.refused(&run, plugin.name(), EXHAUSTED, failure));
         }
     }
     let object = match &declared.play_reads {
@@ -271,6 +271,13 @@ fn pause(run: &Run, stage: &Played) -> Option<Time> {
         .map(|(_, until)| *until)
 }
 
+/// Why a plugin cannot be given what it asked to know.
+pub(super) struct Unknown {
+    /// The bounded word for metrics, Events and `explain`.
+    category: &'static str,
+    pub(super) message: String,
+}
+
 /// What the answer may depend on beside the object.
 pub(super) fn context(
     shared: &Shared,
@@ -278,25 +285,21 @@ pub(super) fn context(
     candidate: &Candidate,
     (plugin, subject): (&Plugin, &Subject),
     now: Time,
-) -> Result<Context, Failure> {
+) -> Result<Context, Unknown> {
     let mut brain = shared.brain.lock();
-    let failed = |message: String| Failure {
-        stage: String::new(),
-        code: "refused",
-        message,
-        count: 0,
-    };
+    let unknown = |category, message| Unknown { category, message };
     let related = if subject.relations.is_empty() {
         "{}".to_owned()
     } else {
         let cut = cut(run, candidate)
-            .ok_or_else(|| failed("the declared reads are no object".to_owned()))?;
+            .ok_or_else(|| unknown("Unreadable", "the declared reads are no object".to_owned()))?;
         brain
             .relations
             .related(subject, &cut)
-            .map_err(|error| failed(error.to_string()))?
+            .map_err(|error| unknown(error.category(), error.to_string()))?
     };
-    let facts = facts(&mut brain, run, subject, None, &shared.options).map_err(failed)?;
+    let facts = facts(&mut brain, run, subject, None, &shared.options)
+        .map_err(|message| unknown(EXHAUSTED, message))?;
     Ok(Context {
         now: now.max(candidate.since),
         since: candidate.since,
@@ -319,6 +322,9 @@ fn cut(run: &Run, candidate: &Candidate) -> Option<Snapshot> {
         None => Snapshot::cut(&run.key, &run.uid, run.version, &candidate.reads),
     }
 }
+
+/// The word for a node that has no address left.
+const EXHAUSTED: &str = "AddressesExhausted";
 
 /// The facts that the subject asked for. Addresses are allocated, so they are given to plays alone.
 fn facts(

@@ -195,7 +195,7 @@ impl Shared {
                 let context = decide::context(self, &run, candidate, (plugin, subject), now);
                 let said =
                     context
-                        .map_err(|failure| failure.message)
+                        .map_err(|unknown| unknown.message)
                         .and_then(|mut context: Context| {
                             let mut session =
                                 plugin.session().map_err(|error| error.to_string())?;

@@ -1,15 +1,16 @@
-//! Stages and phase orders as the API server has them, followed: whenever they change and are quiet again, there is a lineup with the
-//! new ones.
+//! Who decides, followed: stages and phase orders as the API server has them, and plugins that another version takes the place of.
+//! Whenever they change and are quiet again, there is a lineup with the new ones.
 //!
 //! Other stages are tried out before the old ones go: what cannot be configured leaves the lineup as it is. What is refused is told so
 //! in its conditions.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use stagewright_core::object::{Kind, Snapshot};
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -17,6 +18,7 @@ use super::lineup::Lineup;
 use super::stages::{API_VERSION, Builder, Built, KIND, Origin, Refusals, Specs, Wanted, spec};
 use super::start::Controller;
 use crate::discovery::Target;
+use crate::loading::Renewed;
 use crate::observe::{Conditions, Verdict};
 use crate::orders;
 use crate::watch::{self as watching, Event, Filter};
@@ -34,10 +36,13 @@ pub(super) struct Feed {
     /// Away while it builds.
     builder: Option<Builder>,
     events: mpsc::Receiver<(Kind, Event)>,
+    others: Renewed,
     stages: Source,
     orders: Source,
     /// What was built last, or failed to.
     built: Option<Wanted>,
+    /// Whether objects are decided on already.
+    is_under_way: bool,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -49,6 +54,8 @@ struct Source {
     is_on: bool,
     /// Whether nothing is decided before it is listed.
     is_waited_for: bool,
+    /// Whether it was not served at the start: then it counts from when it is listed.
+    is_late: bool,
     set: Set,
     refused: Refusals,
     verdicts: watch::Sender<Vec<Verdict>>,
@@ -117,6 +124,7 @@ impl Source {
             kind,
             is_on: false,
             is_waited_for: false,
+            is_late: false,
             set: Set::default(),
             refused: Refusals::new(),
             verdicts,
@@ -127,7 +135,8 @@ impl Source {
     /// None while there is more to come.
     fn specs(&self) -> Option<Specs> {
         // Who may not read phase orders has none; stages that are asked for are waited for.
-        let is_given_up = !self.is_waited_for && !self.set.listed && self.set.told.is_some();
+        let is_missing = self.is_late || self.set.told.is_some();
+        let is_given_up = !self.is_waited_for && !self.set.listed && is_missing;
         if self.is_on && !is_given_up {
             self.set.specs()
         } else {
@@ -169,13 +178,13 @@ impl Source {
 // === impl Feed ===
 
 impl Feed {
-    /// Begins to follow what there is to follow: stages if they are asked for, phase orders if the server serves them now. None if that
-    /// is nothing.
+    /// Begins to follow what there is to follow: stages if they are asked for, phase orders as soon as the server serves them, and the
+    /// plugins.
     pub(super) async fn start(
         controller: &Controller,
         from: &Origin,
         stop: &CancellationToken,
-    ) -> Option<Self> {
+    ) -> Self {
         let (sender, events) = mpsc::channel(EVENTS);
         let (stop, tasks) = (stop.child_token(), TaskTracker::new());
         let (mut stages, said) = Source::new(Kind::new(API_VERSION, KIND));
@@ -186,23 +195,37 @@ impl Feed {
             tasks.spawn(controller.shared.mortal(following));
         }
         let (mut orders, said) = Source::new(Kind::new(orders::API_VERSION, orders::KIND));
-        if from.orders.is_some()
-            && let Some(target) = controller.is_served(&orders.kind, &stop).await
-        {
+        if from.orders.is_some() {
             orders.is_on = true;
-            let following = follow(controller.clone(), target, sender, said, stop.clone());
+            let target = controller.is_served(&orders.kind, &stop).await;
+            orders.is_late = target.is_none();
+            let following = follow_orders(controller.clone(), target, sender, said, stop.clone());
             tasks.spawn(controller.shared.mortal(following));
         }
-        (stages.is_on || orders.is_on).then(|| Self {
+        let is_under_way = !stages.is_on && (!orders.is_on || orders.is_late);
+        // The lineup at the start is made of nothing of the API server's.
+        let built = is_under_way.then(|| Wanted {
+            stages: Specs::new(),
+            orders: Specs::new(),
+            others: controller.shared.lineup().plugins().cloned().collect(),
+        });
+        Self {
             controller: controller.clone(),
             builder: Some(from.builder()),
             events,
+            others: from.others.clone(),
             stages,
             orders,
-            built: None,
+            built,
+            is_under_way,
             stop,
             tasks,
-        })
+        }
+    }
+
+    /// Whether it is still open who decides first.
+    pub(super) fn is_waited_for(&self) -> bool {
+        !self.is_under_way
     }
 
     /// The next lineup; waits for objects that want another one. None when there will be none.
@@ -212,7 +235,11 @@ impl Feed {
             let (Some(stages), Some(orders)) = (self.stages.specs(), self.orders.specs()) else {
                 continue;
             };
-            let wanted = Wanted { stages, orders };
+            let wanted = Wanted {
+                stages,
+                orders,
+                others: self.others.borrow_and_update().clone(),
+            };
             let next = if self.built.as_ref() == Some(&wanted) {
                 None
             } else {
@@ -223,6 +250,7 @@ impl Feed {
                 self.orders.tell();
             }
             if next.is_some() {
+                self.is_under_way = true;
                 return next;
             }
         }
@@ -237,16 +265,28 @@ impl Feed {
 
     /// Waits for a change and until it is quiet after it.
     async fn settled(&mut self) -> Option<()> {
-        let event = self.events.recv().await?;
-        self.take_in(event);
+        self.changed().await?;
         let begun = Instant::now();
         while let Some(left) = PATIENCE.checked_sub(begun.elapsed()) {
-            match tokio::time::timeout(QUIET.min(left), self.events.recv()).await {
-                Ok(event) => self.take_in(event?),
+            match tokio::time::timeout(QUIET.min(left), self.changed()).await {
+                Ok(changed) => changed?,
                 Err(_) => break,
             }
         }
         Some(())
+    }
+
+    /// Waits for a change. `None` at the end.
+    async fn changed(&mut self) -> Option<()> {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => None,
+            Some(event) = self.events.recv() => {
+                self.take_in(event);
+                Some(())
+            }
+            Ok(()) = self.others.changed() => Some(()),
+        }
     }
 
     fn take_in(&mut self, (kind, event): (Kind, Event)) {
@@ -263,11 +303,16 @@ impl Feed {
         let began = Instant::now();
         let mut builder = self.builder.take()?;
         self.built = Some(wanted.clone());
-        let build = tokio::task::spawn_blocking(move || {
+        let is_slow = builder.is_slow();
+        let build = move || {
             let built = builder.build(&wanted);
             (builder, built)
-        });
-        let (builder, built) = build.await.ok()?;
+        };
+        let (builder, built) = if is_slow {
+            tokio::task::spawn_blocking(build).await.ok()?
+        } else {
+            build()
+        };
         self.builder = Some(builder);
         let shared = &self.controller.shared;
         let before = shared.lineup();
@@ -289,14 +334,13 @@ impl Feed {
             refused_orders,
         } = built;
         let shared = &self.controller.shared;
-        shared
-            .metrics
-            .lineup(before.generation + 1, stages, refused.len());
+        shared.metrics.stages(stages, refused.len());
         let (next, conflicts) = Lineup::new(places, &orders);
         for conflict in conflicts {
             tracing::warn!(%conflict, "order");
         }
-        let next = next.after(before, stages, shared.clock.now());
+        let begun = self.is_under_way.then(|| shared.clock.now());
+        let next = next.after(before, stages, begun);
         let kinds: Vec<String> = next.staged().map(ToString::to_string).collect();
         tracing::info!(
             generation = next.generation,
@@ -305,7 +349,7 @@ impl Feed {
             kinds = kinds.join(","),
             orders = orders.len(),
             milliseconds = took.as_millis(),
-            "stages and orders loaded"
+            "plugins, stages and orders set in"
         );
         next.tell_unordered(Some(before));
         self.stages.refuse(refused);
@@ -328,6 +372,24 @@ async fn follow_stages(
         );
     };
     if let Some(target) = controller.find(&kind, &stop, unserved).await {
+        follow(controller, target, events, verdicts, stop).await;
+    }
+}
+
+/// Follows phase orders where they are served, or looks until they are.
+async fn follow_orders(
+    controller: Controller,
+    target: Option<Arc<Target>>,
+    events: mpsc::Sender<(Kind, Event)>,
+    verdicts: watch::Receiver<Vec<Verdict>>,
+    stop: CancellationToken,
+) {
+    let kind = Kind::new(orders::API_VERSION, orders::KIND);
+    let found = match target {
+        None => controller.look_for(&kind, &stop).await,
+        found => found,
+    };
+    if let Some(target) = found {
         follow(controller, target, events, verdicts, stop).await;
     }
 }

@@ -26,7 +26,11 @@ const RELATED_PAUSE: Duration = Duration::from_millis(100);
 
 /// A list under way: what it does not name is gone when it ends.
 #[derive(Debug, Default)]
-pub(super) struct Listing {
+pub(super) struct Listing(Option<Listed>);
+
+/// What there was before a list, and what it has named so far.
+#[derive(Debug)]
+struct Listed {
     before: BTreeSet<Key>,
     seen: BTreeSet<Key>,
 }
@@ -36,23 +40,30 @@ impl Shared {
     pub(super) fn event(&self, kind: &Kind, listing: &mut Listing, event: Event) {
         match event {
             Event::ListStarted => {
-                *listing = Listing {
+                listing.0 = Some(Listed {
                     before: self.known(kind),
                     seen: BTreeSet::new(),
-                }
+                });
             }
             Event::Seen(snapshot) => {
-                listing.seen.insert(snapshot.key().clone());
+                if let Some(listed) = &mut listing.0 {
+                    listed.seen.insert(snapshot.key().clone());
+                }
                 self.take_in(&snapshot);
             }
             Event::ListEnded => {
-                let listing = std::mem::take(listing);
-                for key in listing.before.difference(&listing.seen) {
+                let listed = listing.0.take();
+                for key in listed
+                    .iter()
+                    .flat_map(|listed| listed.before.difference(&listed.seen))
+                {
                     self.gone(key, None);
                 }
             }
             Event::Gone(key, uid) => {
-                listing.seen.remove(&key);
+                if let Some(listed) = &mut listing.0 {
+                    listed.seen.remove(&key);
+                }
                 self.gone(&key, uid.as_ref());
             }
             Event::Unfollowable(error) => {

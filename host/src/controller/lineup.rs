@@ -7,11 +7,12 @@ use std::sync::Arc;
 use stagewright_core::description::Subject;
 use stagewright_core::object::Kind;
 use stagewright_core::order::Order;
+use stagewright_core::relation::Relations;
 use stagewright_core::schedule::Candidate;
 use stagewright_core::time::Time;
 
-use super::Shared;
 use super::kinds::{Followed, Follower, Kinds, OrderConflict};
+use super::{Brain, Shared};
 use crate::kwok;
 use crate::orders::Orders;
 use crate::plugin::Plugin;
@@ -65,12 +66,12 @@ impl Lineup {
         (lineup, conflicts)
     }
 
-    /// Makes it the next one.
-    pub(super) fn after(mut self, before: &Self, stages: usize, now: Time) -> Self {
+    /// Makes it the next one. What was not followed before begins at that time; without one nothing was followed, so nothing begins
+    /// late.
+    pub(super) fn after(mut self, before: &Self, stages: usize, now: Option<Time>) -> Self {
         self.generation = before.generation + 1;
         self.stages = stages;
-        // Before the first stages nothing was followed, so nothing begins late.
-        if before.generation > 0 {
+        if let Some(now) = now {
             self.kinds.go_on(&before.kinds, now);
         }
         self
@@ -100,6 +101,18 @@ impl Lineup {
             .into_iter()
             .flat_map(|plugin| &plugin.description().subjects);
         subjects.map(|subject| &subject.kind)
+    }
+
+    /// The subjects of all plugins.
+    pub(super) fn subjects(&self) -> impl Iterator<Item = &Subject> {
+        self.plugins()
+            .flat_map(|plugin| &plugin.description().subjects)
+    }
+
+    /// Those that see related objects.
+    fn related(&self) -> impl Iterator<Item = &Subject> {
+        self.subjects()
+            .filter(|subject| !subject.relations.is_empty())
     }
 
     /// The plugin in a place.
@@ -165,7 +178,9 @@ impl Lineup {
                 one.plugin == other.plugin
                     && one.reads == other.reads
                     && subjects.is_some_and(|(one, other)| {
-                        one.selector == other.selector && one.since == other.since
+                        one.selector == other.selector
+                            && one.since == other.since
+                            && one.relations == other.relations
                     })
             });
         Some(if reads_the_same {
@@ -211,9 +226,33 @@ impl Shared {
                 }
             }
         }
+        unseen.extend(brain.relate(&before, &next, now));
+        self.metrics.lineup(next.generation);
         *self.lineup.write() = Arc::new(next);
         self.ring(&mut brain);
         unseen
+    }
+}
+
+// === impl Brain ===
+
+impl Brain {
+    /// Where the next plugins see other related objects, all of those are to be seen anew. Answers the kinds.
+    fn relate(&mut self, before: &Lineup, next: &Lineup, now: Time) -> BTreeSet<Kind> {
+        let same = |one: &Subject, other: &Subject| {
+            one.kind == other.kind && one.relations == other.relations
+        };
+        let (old, new): (Vec<_>, Vec<_>) = (before.related().collect(), next.related().collect());
+        if old.len() == new.len() && old.iter().zip(&new).all(|(old, new)| same(old, new)) {
+            return BTreeSet::new();
+        }
+        let subjects: BTreeSet<Kind> = new.iter().map(|subject| subject.kind.clone()).collect();
+        for kind in &subjects {
+            self.schedule.supersede(kind, |_| None, now);
+        }
+        // Who has a turn goes on to its end with the relations that it began with.
+        self.relations = Relations::new(next.subjects().chain(before.subjects()));
+        self.relations.kinds().into_iter().chain(subjects).collect()
     }
 }
 

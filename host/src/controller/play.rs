@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use stagewright_core::guard::{self, Admitted, Rules, Took, Verdict, Violation};
+use stagewright_core::guard::{self, Admitted, Rules, Took, Unheeded, Verdict, Violation};
 use stagewright_core::interface::{ApplyEffect, Effect, EventEffect, Reference};
 use stagewright_core::json::At as _;
 use stagewright_core::object::{Key, Kind, Snapshot};
@@ -30,13 +30,38 @@ enum Stop {
 struct Progress {
     /// Something was stored.
     stored: bool,
-    /// The server stored the last write in other words than it was meant.
-    remade: bool,
+    /// What the play before asked for in vain, if nobody has changed the object since.
+    asked: Option<Unheeded>,
+    /// What the server stored in other words than it was meant, or not at all.
+    unheeded: Option<Unheeded>,
     /// What the server stored something else at than was meant: the schema pruned it, or a policy rewrote it.
     lost: Vec<String>,
     /// The subject was deleted, as far as the server lets us.
     deleted: bool,
     mended: Vec<Mend>,
+}
+
+// === impl Progress ===
+
+impl Progress {
+    /// What is to be sent: nothing if all is there, or if the server made something else of this very write, and would again.
+    fn left_to_write(&mut self, verdict: Verdict) -> Option<Admitted> {
+        match verdict {
+            Verdict::Unchanged { mended } => {
+                self.mended.extend(mended);
+                None
+            }
+            Verdict::Write(admitted) => {
+                let asked = self.asked.as_ref();
+                let in_vain = asked.is_some_and(|asked| admitted.repeats(asked));
+                (!in_vain).then_some(admitted)
+            }
+        }
+    }
+
+    fn not_heeded(&mut self, unheeded: Unheeded) {
+        self.unheeded.get_or_insert_default().extend(unheeded);
+    }
 }
 
 impl Shared {
@@ -53,8 +78,12 @@ impl Shared {
         } = play;
         let mut newest = subject;
         let plugin = lineup.plugin_name(candidate.plugin);
+        let progress = Progress {
+            asked: run.remade.clone(),
+            ..Progress::default()
+        };
         let carried = self
-            .carry_out(&lineup, &candidate, &effects, &mut newest)
+            .carry_out(&lineup, &candidate, &effects, &mut newest, progress)
             .await;
         let outcome = match carried {
             Ok(progress) => {
@@ -63,9 +92,9 @@ impl Shared {
                     self.announce(&newest, &effects, progress.stored || progress.deleted);
                 }
                 self.note_lost(&run, plugin, &stage.stage, &progress.lost);
-                match (progress.stored && !progress.deleted, progress.remade) {
-                    (true, false) => Outcome::Stored(stage),
-                    (true, true) => Outcome::Remade(stage, newest.version()),
+                match (progress.stored && !progress.deleted, progress.unheeded) {
+                    (true, None) => Outcome::Stored(stage),
+                    (true, Some(unheeded)) => Outcome::Remade(stage, newest.version(), unheeded),
                     (false, _) => Outcome::WithoutEffect(stage, newest.version()),
                 }
             }
@@ -104,6 +133,7 @@ impl Shared {
         candidate: &stagewright_core::schedule::Candidate,
         effects: &[Effect],
         subject: &mut Snapshot,
+        mut progress: Progress,
     ) -> Result<Progress, Stop> {
         let kind = subject.key().kind.clone();
         let (followed, target) = served(lineup, &kind)?;
@@ -122,7 +152,6 @@ impl Shared {
             .iter()
             .filter(|effect| !matches!(effect, Effect::Event(_)))
             .count();
-        let mut progress = Progress::default();
         if writes > 1 || self.options.dry_run {
             let rehearsal = guard::rehearse(subject, effects, &rules).map_err(Stop::Violation)?;
             if self.options.dry_run {
@@ -158,13 +187,10 @@ impl Shared {
                     return Err(Stop::Violation(Violation::unknown_effect(name)));
                 }
             };
-            match verdict {
-                Verdict::Unchanged { mended } => progress.mended.extend(mended),
-                Verdict::Write(admitted) => {
-                    match self.write(&target, admitted, &mut progress).await? {
-                        Some(response) => *subject = response,
-                        None => progress.deleted = true,
-                    }
+            if let Some(admitted) = progress.left_to_write(verdict) {
+                match self.write(&target, admitted, &mut progress).await? {
+                    Some(response) => *subject = response,
+                    None => progress.deleted = true,
                 }
             }
         }
@@ -183,9 +209,13 @@ impl Shared {
         match committed.map_err(Stop::Commit)? {
             Committed::Object(response, took) => {
                 progress.stored |= took != Took::WithoutEffect;
-                progress.remade |= matches!(took, Took::Normalised | Took::Partly(_));
-                if let Took::Partly(pointers) = took {
-                    progress.lost.extend(pointers);
+                match took {
+                    Took::Stored | Took::WithoutEffect => {}
+                    Took::Normalised(unheeded) => progress.not_heeded(unheeded),
+                    Took::Partly(pointers, unheeded) => {
+                        progress.lost.extend(pointers);
+                        progress.not_heeded(unheeded);
+                    }
                 }
                 self.take_in_answer(&response);
                 Ok(Some(response))
@@ -277,12 +307,9 @@ impl Shared {
         verdict: Verdict,
         progress: &mut Progress,
     ) -> Result<(), Stop> {
-        match verdict {
-            Verdict::Unchanged { mended } => progress.mended.extend(mended),
-            Verdict::Write(admitted) => {
-                let deleted = self.write(target, admitted, progress).await?.is_none();
-                progress.stored |= deleted;
-            }
+        if let Some(admitted) = progress.left_to_write(verdict) {
+            let deleted = self.write(target, admitted, progress).await?.is_none();
+            progress.stored |= deleted;
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use stagewright_core::json::At as _;
 use stagewright_core::object::Snapshot;
 
 use crate::kwok::{Document, Place, Stages};
-use crate::loading::Live;
+use crate::loading::{Live, Renewed};
 use crate::orders::{Orders, PhaseOrder};
 use crate::plugin::{LoadError, Plugin};
 
@@ -24,11 +24,12 @@ pub(super) type Specs = BTreeMap<Arc<str>, Value>;
 /// Why a stage is left out, by its name.
 pub(super) type Refusals = BTreeMap<Arc<str>, String>;
 
-/// What the API server says of who decides, and how objects move.
-#[derive(Debug, Clone, Default, PartialEq)]
+/// Who decides, and how objects move: what the API server says of it, and the plugins beside the stages' own, by priority.
+#[derive(Debug, Clone)]
 pub(super) struct Wanted {
     pub stages: Specs,
     pub orders: Specs,
+    pub others: Vec<Arc<Plugin>>,
 }
 
 /// What lineups are made from beside the objects of the API server.
@@ -36,8 +37,9 @@ pub(super) struct Wanted {
 pub(super) struct Origin {
     /// Stages come from the API server.
     pub live: Option<Live>,
-    /// The plugins beside the stages' own, by priority.
-    pub others: Vec<Arc<Plugin>>,
+    /// The plugins beside the stages' own, by priority, as they are now. None comes, goes or moves: another version of one takes its
+    /// place.
+    pub others: Renewed,
     /// The orders of files; none: phase orders are not looked for.
     pub orders: Option<Orders>,
 }
@@ -47,7 +49,6 @@ impl Origin {
         Builder {
             live: self.live.clone(),
             orders: self.orders.clone().unwrap_or_default(),
-            others: self.others.clone(),
             last: None,
         }
     }
@@ -59,8 +60,6 @@ pub(super) struct Builder {
     live: Option<Live>,
     /// The orders of files. Those of the API server come before them.
     orders: Orders,
-    /// The plugins beside the stages' own, by priority.
-    others: Vec<Arc<Plugin>>,
     /// The stages' plugin as it was configured last, whose code the next one shares.
     last: Option<Arc<Plugin>>,
 }
@@ -79,9 +78,26 @@ pub(super) struct Built {
     pub refused_orders: Refusals,
 }
 
+// === impl Wanted ===
+
+impl PartialEq for Wanted {
+    fn eq(&self, other: &Self) -> bool {
+        let same = |(one, other): (&Arc<Plugin>, &Arc<Plugin>)| Arc::ptr_eq(one, other);
+        self.stages == other.stages
+            && self.orders == other.orders
+            && self.others.len() == other.others.len()
+            && self.others.iter().zip(&other.others).all(same)
+    }
+}
+
 // === impl Builder ===
 
 impl Builder {
+    /// Whether building takes longer than an I/O thread may be held up.
+    pub(super) fn is_slow(&self) -> bool {
+        self.live.is_some()
+    }
+
     /// Configures a plugin with the stages, without those that it cannot take.
     ///
     /// # Errors
@@ -90,7 +106,7 @@ impl Builder {
         let (orders, refused_orders) = self.order(&wanted.orders);
         let Some(live) = self.live.clone() else {
             return Ok(Built {
-                places: self.others.iter().cloned().map(Some).collect(),
+                places: wanted.others.iter().cloned().map(Some).collect(),
                 stages: 0,
                 refused: Refusals::new(),
                 orders,
@@ -109,7 +125,7 @@ impl Builder {
             let yields = live.yields(other, &staged);
             (!yields).then(|| Arc::clone(other))
         };
-        let mut places: Vec<_> = self.others.iter().map(asked).collect();
+        let mut places: Vec<_> = wanted.others.iter().map(asked).collect();
         let place = live.place().min(places.len());
         places.insert(place, plugin.clone());
         self.last = plugin.or_else(|| self.last.take());

@@ -24,10 +24,9 @@ use super::watches::Watches;
 use super::{Brain, LINES, Options, Shared, Sleepers, decide};
 use crate::clock::Clock;
 use crate::commit::Committer;
-use crate::loading::Live;
+use crate::loading::{Live, Renewed};
 use crate::observe::{Events, Metrics, Notes};
 use crate::orders::Orders;
-use crate::plugin::Plugin;
 
 /// What the controller is put together from.
 pub struct Parts {
@@ -36,7 +35,7 @@ pub struct Parts {
     /// The server's clock.
     pub clock: Clock,
     /// By priority.
-    pub plugins: Vec<Arc<Plugin>>,
+    pub plugins: Renewed,
     /// KWOK's stages as the API server has them, for one more plugin among those.
     pub live: Option<Live>,
     /// The administrator's orders of files; none: they are not looked for in the API server either.
@@ -82,28 +81,15 @@ impl Controller {
     /// Puts the parts together, on the runtime it is called on. Nothing is read or written before [`Controller::run`].
     #[must_use]
     pub fn new(parts: Parts) -> (Self, Vec<OrderConflict>) {
-        // The stages' plugin declares no relations, so those of the others are all that there will be.
-        let subjects: Vec<_> = parts
-            .plugins
-            .iter()
-            .map(|plugin| plugin.description())
-            .flat_map(|description| {
-                description
-                    .subjects
-                    .iter()
-                    .map(|subject| (description.name.clone(), subject.clone()))
-            })
-            .collect();
-        let plugins = parts.plugins;
         let places = match &parts.live {
             // Nobody is asked before the first stages are known.
             Some(_) => Vec::new(),
-            None => plugins.iter().cloned().map(Some).collect(),
+            None => parts.plugins.borrow().iter().cloned().map(Some).collect(),
         };
         let orders = parts.orders.clone().unwrap_or_default();
         let (lineup, conflicts) = Lineup::new(places, &orders);
         lineup.tell_unordered(None);
-        let relations = Relations::new(&subjects);
+        let relations = Relations::new(lineup.subjects());
         let (claims, addresses) = (parts.claims, parts.addresses);
         let shared = Shared {
             brain: Mutex::new(Brain {
@@ -138,7 +124,7 @@ impl Controller {
                 runtime,
                 origin: Arc::new(Origin {
                     live: parts.live,
-                    others: plugins,
+                    others: parts.plugins,
                     orders: parts.orders,
                 }),
             },
@@ -184,7 +170,7 @@ impl Controller {
         let mut feed = Feed::start(self, &self.origin, &stop).await;
         let listed = async {
             // Who decides is known before there is anything to decide on.
-            if let Some(feed) = &mut feed
+            if feed.is_waited_for()
                 && let Some(first) = feed.next().await
             {
                 self.shared.set_in(first);
@@ -197,18 +183,14 @@ impl Controller {
             () = listed => { let _ = synced.send(()); }
         }
         let changes = async {
-            while let Some(feed) = &mut feed
-                && let Some(next) = feed.next().await
-            {
+            while let Some(next) = feed.next().await {
                 let unseen = self.shared.set_in(next);
                 drop(watches.align(&unseen));
             }
         };
         tokio::join!(stop.cancelled(), self.tick(&stop), changes);
         watches.end().await;
-        if let Some(feed) = feed {
-            feed.end().await;
-        }
+        feed.end().await;
         self.shared.stop();
         self.shared.tasks.close();
         if tokio::time::timeout(grace, self.shared.tasks.wait())

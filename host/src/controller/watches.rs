@@ -17,13 +17,17 @@ use super::start::Controller;
 use crate::discovery::{self, DiscoveryError, Target};
 use crate::watch::{self as watching, Event, Filter};
 
-/// Events of one watch that wait to be taken in; the watch waits when they are many.
-const EVENTS: usize = 256;
+/// Events of one watch that wait to be taken in; the watch waits when they are more. They are read and taken in by one task, so more
+/// would save no switch, and each holds a whole object as a tree.
+const EVENTS: usize = 8;
 /// Between two looks for a kind that the server does not serve yet.
 const UNSERVED: Backoff = Backoff {
     base: Duration::from_secs(1),
     cap: Duration::from_secs(15),
 };
+
+/// Where the server serves a kind, if it does.
+type Discovered = Result<Option<Arc<Target>>, DiscoveryError>;
 
 /// What is done about a kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -212,31 +216,50 @@ impl Controller {
         kind: &Kind,
         stop: &CancellationToken,
     ) -> Option<Arc<Target>> {
+        let is_answered = |_: u32, answer: &Discovered| {
+            !matches!(answer, Err(DiscoveryError::Unavailable { .. }))
+        };
+        match self.ask_until(kind, stop, is_answered).await? {
+            Ok(target) => target,
+            Err(error) => {
+                tracing::warn!(%kind, %error, "not looked for");
+                None
+            }
+        }
+    }
+
+    /// Asks the server for a kind until the answer is one that `is_enough`, which is told how many came before. `None` at the end,
+    /// which a server that does not answer must not hold up.
+    async fn ask_until(
+        &self,
+        kind: &Kind,
+        stop: &CancellationToken,
+        mut is_enough: impl FnMut(u32, &Discovered) -> bool,
+    ) -> Option<Discovered> {
         let mut attempt = 0;
         loop {
-            match self.ask(kind, stop).await? {
-                Ok(target) => return target.map(Arc::new),
-                Err(DiscoveryError::Unavailable { .. }) => {}
-                Err(error) => {
-                    tracing::warn!(%kind, %error, "not looked for");
-                    return None;
-                }
+            let discovered = tokio::select! {
+                biased;
+                () = stop.cancelled() => return None,
+                discovered = discovery::discover(&self.client, kind) => discovered,
+            };
+            let discovered = discovered.map(|target| target.map(Arc::new));
+            if is_enough(attempt, &discovered) {
+                return Some(discovered);
             }
             pause(&mut attempt, stop).await?;
         }
     }
 
-    /// What the server says of a kind; `None` at the end, which a server that does not answer must not hold up.
-    async fn ask(
+    /// Looks for a kind that need not be there until it is served, and says nothing meanwhile.
+    pub(super) async fn look_for(
         &self,
         kind: &Kind,
         stop: &CancellationToken,
-    ) -> Option<Result<Option<Target>, DiscoveryError>> {
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => None,
-            discovered = discovery::discover(&self.client, kind) => Some(discovered),
-        }
+    ) -> Option<Arc<Target>> {
+        pause(&mut 0, stop).await?;
+        let is_served = |_: u32, answer: &Discovered| matches!(answer, Ok(Some(_)));
+        self.ask_until(kind, stop, is_served).await?.ok()?
     }
 
     /// Finds where a kind is served, however long it takes.
@@ -246,16 +269,10 @@ impl Controller {
         stop: &CancellationToken,
         unserved: impl FnOnce(),
     ) -> Option<Arc<Target>> {
-        let (mut attempt, mut unserved) = (0, Some(unserved));
-        loop {
-            match self.ask(kind, stop).await? {
-                Ok(Some(target)) => {
-                    let target = Arc::new(target);
-                    if let Some(followed) = self.shared.lineup().kinds.get(kind) {
-                        let _ = followed.target.set(Arc::clone(&target));
-                    }
-                    return Some(target);
-                }
+        let mut unserved = Some(unserved);
+        let is_served = |attempt: u32, answer: &Discovered| {
+            match answer {
+                Ok(Some(_)) => return true,
                 Ok(None) => {
                     if let Some(unserved) = unserved.take() {
                         tracing::warn!(%kind, "the API server does not serve this kind yet; it is looked for again");
@@ -267,8 +284,13 @@ impl Controller {
                 }
                 Err(error) => tracing::debug!(%kind, %error, "discovery failed again"),
             }
-            pause(&mut attempt, stop).await?;
+            false
+        };
+        let target = self.ask_until(kind, stop, is_served).await?.ok()??;
+        if let Some(followed) = self.shared.lineup().kinds.get(kind) {
+            let _ = followed.target.set(Arc::clone(&target));
         }
+        Some(target)
     }
 }
 

@@ -9,6 +9,7 @@ use anyhow::{Context as _, bail};
 use kube::client::{Body, ClientBuilder};
 use serde::Deserialize;
 
+use super::shown;
 use crate::args::{ExplainArgs, Output};
 use crate::client::wire;
 use crate::explain::Explanation;
@@ -37,23 +38,16 @@ pub(super) async fn explain(args: ExplainArgs) -> anyhow::Result<String> {
         query.push_str(&format!("&namespace={}", encode(namespace)));
     }
     let body = fetch(&admin, &format!("/explain?{query}")).await?;
-    match output {
-        Output::Text => {
-            let explanation: Explanation =
-                serde_json::from_slice(&body).context("the controller's answer cannot be read")?;
-            Ok(explanation.to_string())
-        }
-        Output::Json => {
-            let value: serde_json::Value =
-                serde_json::from_slice(&body).context("the controller's answer cannot be read")?;
-            Ok(format!("{value:#}\n"))
-        }
-        Output::Yaml => {
-            let value: serde_json::Value =
-                serde_json::from_slice(&body).context("the controller's answer cannot be read")?;
-            Ok(serde_saphyr::to_string(&value)?)
-        }
-    }
+    let read = |error: serde_json::Error| {
+        anyhow::Error::new(error).context("the controller's answer cannot be read")
+    };
+    // A controller of another version may say more than is known here, which is shown too.
+    let value: serde_json::Value = serde_json::from_slice(&body).map_err(read)?;
+    let text = match output {
+        Output::Text => Explanation::deserialize(&value).map_err(read)?.to_string(),
+        Output::Json | Output::Yaml => String::new(),
+    };
+    shown(&value, output, &text)
 }
 
 async fn fetch(admin: &str, path_and_query: &str) -> anyhow::Result<Vec<u8>> {

@@ -8,9 +8,12 @@ use std::io::{ErrorKind, Write as _};
 use std::num::NonZero;
 use std::process::ExitCode;
 
+use serde::Serialize;
+use serde_json::json;
+
 use crate::args::{
-    Cli, Command, Dialect, EXIT_USAGE, LogArgs, LogFormat, RunConfig, Surroundings, UpConfig,
-    UsageError,
+    Cli, Command, Dialect, EXIT_USAGE, LogArgs, LogFormat, Output, RunConfig, Surroundings,
+    UpConfig, UsageError,
 };
 use crate::{args, logging, orders, run, up};
 
@@ -50,7 +53,9 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Run(args) => {
             logging::init(&log, "info", std::io::stderr)?;
             let config = RunConfig::new(*args, &Surroundings::read())?;
-            runtime()?.block_on(run::run(config))
+            // On the thread that the connections are on: the main thread would have to be woken for each lease.
+            let runtime = runtime()?;
+            runtime.block_on(runtime.spawn(run::run(config)))?
         }
         Command::Up(args) => {
             let screen = up::Screen::default();
@@ -63,8 +68,15 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
             print(&text)
         }
         Command::Stage(args) => stage::run(args),
-        Command::Crd => print(&orders::definition_text()),
-        Command::Version => print(&format!("stagewright v{}\n", env!("CARGO_PKG_VERSION"))),
+        Command::Crd(args) => {
+            let text = orders::definition_text();
+            print(&shown(&orders::definition(), args.output, &text)?)
+        }
+        Command::Version(args) => {
+            let version = env!("CARGO_PKG_VERSION");
+            let text = format!("stagewright v{version}\n");
+            print(&shown(&json!({"version": version}), args.output, &text)?)
+        }
     }
 }
 
@@ -75,6 +87,15 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
         .worker_threads(cores.div_ceil(4))
         .enable_all()
         .build()
+}
+
+/// What a command prints: the text for people, or the value.
+fn shown(value: &impl Serialize, output: Output, text: &str) -> anyhow::Result<String> {
+    Ok(match output {
+        Output::Text => text.to_owned(),
+        Output::Json => format!("{:#}\n", serde_json::to_value(value)?),
+        Output::Yaml => serde_saphyr::to_string(value)?,
+    })
 }
 
 fn print(text: &str) -> anyhow::Result<ExitCode> {

@@ -70,6 +70,11 @@ impl Plan {
         }
     }
 
+    /// How many nodes there are.
+    pub(super) fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
     /// From now on, these nodes. Answers the leases to give back. A node that was made anew under its name is another node,
     /// whose lease goes with its predecessor.
     pub(super) fn select(

@@ -1,6 +1,8 @@
 //! The metrics. Every label has a bounded set of values: kinds, plugins, stages, categories; never names or texts.
 
-use std::time::Duration;
+use std::sync::Once;
+use std::sync::atomic::AtomicU64;
+use std::time::{Duration, Instant};
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -37,6 +39,10 @@ pub struct Metrics {
     events_dropped: Counter,
     generation: Gauge,
     stages: Family<ByState, Gauge>,
+    renewals: Family<ByReason, Counter>,
+    first_decision: Gauge<f64, AtomicU64>,
+    began: Instant,
+    has_decided: Once,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -112,6 +118,10 @@ impl Metrics {
             events_dropped,
             generation,
             stages,
+            renewals,
+            first_decision,
+            began: _,
+            has_decided: _,
         } = &metrics;
         r.register(
             "build",
@@ -184,7 +194,7 @@ impl Metrics {
         );
         r.register(
             "lineup_generation",
-            "How often other stages were set in",
+            "How often other plugins, stages or orders were set in",
             generation.clone(),
         );
         r.register(
@@ -192,13 +202,36 @@ impl Metrics {
             "Stages of the API server, loaded or refused",
             stages.clone(),
         );
+        r.register(
+            "plugin_renewals",
+            "Newer versions of plugin files, taken or refused",
+            renewals.clone(),
+        );
+        r.register_with_unit(
+            "first_decision",
+            "Time from the start to the first answer of a plugin; 0 before it",
+            Unit::Seconds,
+            first_decision.clone(),
+        );
         metrics
     }
 
-    /// Other stages were set in.
-    pub fn lineup(&self, generation: u64, loaded: usize, refused: usize) {
+    /// A plugin's file had another version: `Renewed`, or why it was refused.
+    pub fn renewed(&self, plugin: &str, reason: &'static str) {
+        let plugin = plugin.to_owned();
+        self.renewals
+            .get_or_create(&ByReason { plugin, reason })
+            .inc();
+    }
+
+    /// Other plugins, stages or orders were set in.
+    pub fn lineup(&self, generation: u64) {
         self.generation
             .set(i64::try_from(generation).unwrap_or(i64::MAX));
+    }
+
+    /// How many stages of the API server are loaded, and how many refused.
+    pub fn stages(&self, loaded: usize, refused: usize) {
         for (state, count) in [("loaded", loaded), ("refused", refused)] {
             self.stages
                 .get_or_create(&ByState { state })
@@ -235,6 +268,10 @@ impl Metrics {
             events_dropped: Counter::default(),
             generation: Gauge::default(),
             stages: Family::default(),
+            renewals: Family::default(),
+            first_decision: Gauge::default(),
+            began: Instant::now(),
+            has_decided: Once::new(),
         }
     }
 
@@ -248,6 +285,9 @@ impl Metrics {
             Ok(Answer::Invalid { .. }) => ("invalid", ""),
             Err(_) => ("error", ""),
         };
+        self.has_decided.call_once(|| {
+            self.first_decision.set(self.began.elapsed().as_secs_f64());
+        });
         self.decisions
             .get_or_create(&Decision {
                 plugin: plugin.into(),

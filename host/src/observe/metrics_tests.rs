@@ -45,6 +45,26 @@ fn what_happens_is_counted_under_the_names_that_dashboards_know() {
 }
 
 #[test]
+fn the_first_decision_is_the_first_and_stays_it() {
+    let mut registry = Registry::with_prefix("stagewright");
+    let metrics = Metrics::register(&mut registry);
+    let seconds = || {
+        let mut text = String::new();
+        encode(&mut text, &registry).unwrap();
+        let mut lines = text.lines();
+        let line = lines.find_map(|line| line.strip_prefix("stagewright_first_decision_seconds "));
+        line.unwrap().parse::<f64>().unwrap()
+    };
+    let decide = || metrics.decided::<()>("pod", &Ok(Answer::Pass), 1);
+    assert!(seconds() == 0.0);
+    decide();
+    let first = seconds();
+    assert!(first > 0.0);
+    decide();
+    assert!(seconds() == first);
+}
+
+#[test]
 fn the_process_is_measured() {
     let mut registry = Registry::default();
     Metrics::register_process(&mut registry);

@@ -184,6 +184,18 @@ pub enum LoadError {
         /// The ability.
         ability: String,
     },
+    /// A newer version of a plugin that is another plugin.
+    #[error(
+        "{plugin}: is named {name:?} now, and was {before:?}; settings go by the name. To ask another plugin, start the host again"
+    )]
+    Renamed {
+        /// Where it came from.
+        plugin: String,
+        /// The name it gives itself.
+        name: String,
+        /// The name of the version before.
+        before: String,
+    },
     /// A stock plugin that this binary does not hold.
     #[error("{plugin}: there is no such stock plugin. There are: {known}")]
     UnknownStock {
@@ -215,6 +227,7 @@ impl LoadError {
             Self::ConfigureTrap { .. } => "ConfigureTrap",
             Self::InvalidDescription { .. } => "InvalidDescription",
             Self::RequiresUnknown { .. } => "RequiresUnknown",
+            Self::Renamed { .. } => "Renamed",
             Self::UnknownStock { .. } => "UnknownStock",
         }
     }

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use stagewright_core::description::Description;
 use stagewright_core::interface::Context;
 
@@ -84,6 +83,27 @@ pub struct LoadReport {
 const FRESH_COSTS_AT_MOST: Duration = Duration::from_micros(3);
 const ROUNDS: u32 = 6;
 
+// === impl Code ===
+
+impl Code {
+    fn new(
+        engine: &Engine,
+        source: &Source,
+        held: &Held,
+        digest: String,
+    ) -> Result<Self, LoadError> {
+        let (plugin, started) = (source.to_string(), Instant::now());
+        let pre = engine.prepare(&plugin, held, &digest)?;
+        Ok(Self {
+            plugin,
+            pre,
+            digest,
+            component: held.size(),
+            prepare: started.elapsed(),
+        })
+    }
+}
+
 // === impl Plugin ===
 
 impl Plugin {
@@ -92,24 +112,35 @@ impl Plugin {
     /// # Errors
     /// Whatever is wrong with the component, its settings or its description.
     pub fn load(engine: &Engine, source: &Source, settings: &Value) -> Result<Self, LoadError> {
-        let plugin = source.to_string();
-        let started = Instant::now();
         let held = source.fetch(engine.limits().component_bytes)?;
-        let (digest, component) = match &held {
-            Held::Stock(stock) => (stock.digest.to_owned(), stock.size),
-            Held::Wasm(bytes) => (sha256(bytes), bytes.len()),
-        };
-        let pre = engine.prepare(&plugin, &held, &digest)?;
-        let prepare = started.elapsed();
+        let code = Code::new(engine, source, &held, held.digest())?;
         drop(held);
-        let code = Code {
-            plugin,
-            pre,
-            digest,
-            component,
-            prepare,
-        };
-        Self::configured(engine, code, settings)
+        Self::configured(engine, code, text(settings))
+    }
+
+    /// What the source holds now, with the same settings; none if that is the code that this plugin has.
+    ///
+    /// # Errors
+    /// As [`Plugin::load`], and if it is another plugin than this one.
+    pub fn renewed(&self, source: &Source) -> Result<Option<Self>, LoadError> {
+        let held = source.fetch(self.engine.limits().component_bytes)?;
+        let digest = held.digest();
+        if digest == self.digest {
+            return Ok(None);
+        }
+        let code = Code::new(&self.engine, source, &held, digest)?;
+        drop(held);
+        let plugin = code.plugin.clone();
+        let renewed = Self::configured(&self.engine, code, self.settings.clone())?;
+        if renewed.name() == self.name() {
+            Ok(Some(renewed))
+        } else {
+            Err(LoadError::Renamed {
+                plugin,
+                name: renewed.name().to_owned(),
+                before: self.name().to_owned(),
+            })
+        }
     }
 
     /// The same code with other settings. Nothing is compiled again.
@@ -124,10 +155,10 @@ impl Plugin {
             component: self.report.component,
             prepare: Duration::ZERO,
         };
-        Self::configured(&self.engine, code, settings)
+        Self::configured(&self.engine, code, text(settings))
     }
 
-    fn configured(engine: &Engine, code: Code, settings: &Value) -> Result<Self, LoadError> {
+    fn configured(engine: &Engine, code: Code, settings: String) -> Result<Self, LoadError> {
         let Code {
             plugin,
             pre,
@@ -135,10 +166,6 @@ impl Plugin {
             component,
             prepare,
         } = code;
-        let settings = match settings {
-            Value::Null => "{}".to_owned(),
-            settings => settings.to_string(),
-        };
         let (description, mut first) = configure(engine, &plugin, &pre, &settings)?;
         let identity = Identity {
             name: description.name.as_str().into(),
@@ -329,6 +356,14 @@ impl Serialize for Isolation {
     }
 }
 
+/// Settings as `configure` takes them.
+fn text(settings: &Value) -> String {
+    match settings {
+        Value::Null => "{}".to_owned(),
+        settings => settings.to_string(),
+    }
+}
+
 /// The first instance and what it says of itself.
 fn configure(
     engine: &Engine,
@@ -383,13 +418,6 @@ fn cause(error: &CallError) -> String {
         }
         other => other.to_string(),
     }
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    let digest = Sha256::digest(bytes);
-    digest.iter().fold("sha256:".to_owned(), |text, byte| {
-        format!("{text}{byte:02x}")
-    })
 }
 
 /// CPU time of this thread: wall time on a busy machine measures the neighbours.

@@ -4,6 +4,8 @@ use std::fmt;
 use std::io::Read;
 use std::path::PathBuf;
 
+use sha2::{Digest as _, Sha256};
+
 use super::errors::LoadError;
 use super::stock;
 
@@ -40,6 +42,35 @@ pub(super) enum Held {
     /// A component that has yet to be compiled.
     Wasm(Vec<u8>),
 }
+
+// === impl Held ===
+
+impl Held {
+    /// `sha256:…` of the component.
+    pub(super) fn digest(&self) -> String {
+        match self {
+            Self::Stock(stock) => stock.digest.to_owned(),
+            Self::Wasm(bytes) => sha256(bytes),
+        }
+    }
+
+    /// Bytes of the component.
+    pub(super) fn size(&self) -> usize {
+        match self {
+            Self::Stock(stock) => stock.size,
+            Self::Wasm(bytes) => bytes.len(),
+        }
+    }
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    let digest = Sha256::digest(bytes);
+    digest.iter().fold("sha256:".to_owned(), |text, byte| {
+        format!("{text}{byte:02x}")
+    })
+}
+
+// === impl Source ===
 
 impl Source {
     /// Fetches the bytes and turns away what cannot be a component, each case with its own error.

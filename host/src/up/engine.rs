@@ -30,7 +30,7 @@ use crate::client;
 use crate::host::{Host, HostParts};
 use crate::lease;
 use crate::loading::Loaded;
-use crate::run;
+use crate::{reload, run};
 
 /// The only failure of a host.
 const NO_THREADS: &str = "the threads that ask plugins cannot be started";
@@ -45,6 +45,7 @@ struct Engine {
     halt: CancellationToken,
     living: JoinHandle<io::Result<()>>,
     _answering: AbortOnDropHandle<()>,
+    _reloading: AbortOnDropHandle<()>,
 }
 
 /// Runs the host until `stop`, or until everything is settled if that is the end.
@@ -79,7 +80,9 @@ pub(super) async fn run(
     let life = async {
         let settled = settle(loading, counts.clone(), (started, nodes), config.settle).await?;
         let reading = Reading::take(&registry);
-        screen.say(&summary::milestone(&settled, &reading));
+        for milestone in summary::milestones(&settled, &reading) {
+            screen.say(&milestone);
+        }
         screen.print(&summary::settled(served, &admin, &settled, &reading, speed))?;
         if config.settle.is_none() {
             screen.hint(&summary::look_around(served, Some(&admin)));
@@ -112,7 +115,12 @@ impl Engine {
         let synced = readiness.latch("caches");
         let listener = bind(config.server_address, config.server_address_given).await?;
         let address = listener.local_addr()?;
-        let Loaded { plugins, live } = run::load(&config.plugins).await?;
+        let Loaded {
+            plugins,
+            files,
+            live,
+        } = run::load(&config.plugins).await?;
+        let (plugins, reloading) = reload::follow(plugins, files, Arc::clone(&metrics));
         let host = Host::new(HostParts {
             client: client::in_process(served.api.clone(), &served.clock, &requests),
             clock: served.clock.clone(),
@@ -138,6 +146,7 @@ impl Engine {
             living: tokio::spawn(host.run(halt.clone(), listed)),
             halt,
             _answering: AbortOnDropHandle::new(answering),
+            _reloading: AbortOnDropHandle::new(tokio::spawn(reloading)),
         })
     }
 
@@ -215,8 +224,9 @@ async fn show(screen: &View, counts: &watch::Receiver<Counts>, registry: &Regist
             speed,
             passed: now.0.duration_since(*at),
         };
-        let lines = summary::table(&counts.borrow().clone(), &now.1, before, pace);
-        table.show(&lines);
+        let counts = *counts.borrow();
+        let lines = summary::table(&counts, &now.1, before, pace);
+        table.show(&summary::line(&counts), &lines);
         readings.push(now);
         if readings.len() > LOOK_BACK {
             readings.remove(0);

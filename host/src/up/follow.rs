@@ -1,5 +1,6 @@
 //! A watch that begins anew when it ends.
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use http_body_util::BodyExt as _;
@@ -12,6 +13,8 @@ use super::user::User;
 
 /// A kind that cannot be watched, since it is served no longer or not yet, is tried again after so long.
 const AGAIN: Duration = Duration::from_secs(1);
+/// The annotation of the bookmark after all that there was.
+const LISTED: &str = "k8s.io/initial-events-end";
 /// Of an answer: there is no such kind.
 const NOT_FOUND: u16 = 404;
 
@@ -86,8 +89,8 @@ impl Follow {
             .filter(|line| !line.is_empty())
         {
             match change(line) {
-                Ok(Some(change)) => changes.push(change),
-                Ok(None) => self.body = None,
+                Ok(ControlFlow::Continue(change)) => changes.extend(change),
+                Ok(ControlFlow::Break(())) => self.body = None,
                 Err(error) => {
                     tracing::warn!(path = &*self.path, %error, "an object is passed over")
                 }
@@ -97,14 +100,16 @@ impl Follow {
     }
 }
 
-/// One event; none for an error, after which nothing follows.
-fn change<T: DeserializeOwned>(line: &[u8]) -> serde_json::Result<Option<Change<T>>> {
+/// One event, if it tells of a change. An error is the end: nothing follows it.
+fn change<T: DeserializeOwned>(
+    line: &[u8],
+) -> serde_json::Result<ControlFlow<(), Option<Change<T>>>> {
     let Event { kind, object } = serde_json::from_slice(line)?;
-    Ok(match kind {
+    Ok(ControlFlow::Continue(match kind {
         "ADDED" | "MODIFIED" => Some(Change::There(serde_json::from_str(object.get())?)),
-        // The only one that comes: the others are not asked for.
-        "BOOKMARK" => Some(Change::Listed),
+        // The others only say how far the watch has come.
+        "BOOKMARK" => object.get().contains(LISTED).then_some(Change::Listed),
         "DELETED" => Some(Change::Gone(serde_json::from_str(object.get())?)),
-        _ => None,
-    })
+        _ => return Ok(ControlFlow::Break(())),
+    }))
 }

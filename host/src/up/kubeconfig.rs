@@ -2,19 +2,26 @@
 
 use std::env;
 use std::fs;
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+
+use super::files::{make_folder, save};
 
 /// The name of cluster, user and context.
 pub(super) const NAME: &str = "stagewright";
 
 /// How the server is reached.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Access {
     pub url: String,
+    /// The certificates that a client trusts, in PEM.
+    pub authority: Option<String>,
+    /// The name that is asked for where the certificate does not have that of the URL.
+    pub server_name: Option<String>,
     pub token: Option<String>,
 }
 
@@ -51,7 +58,17 @@ pub(super) enum KubeconfigError {
 
 impl Access {
     fn cluster(&self) -> Value {
-        json!({"name": NAME, "cluster": {"server": self.url}})
+        let mut cluster = json!({"server": self.url});
+        let authority = self.authority.as_ref().map(|pem| STANDARD.encode(pem));
+        for (field, value) in [
+            ("certificate-authority-data", authority),
+            ("tls-server-name", self.server_name.clone()),
+        ] {
+            if let (Some(cluster), Some(value)) = (cluster.as_object_mut(), value) {
+                cluster.insert(field.to_owned(), value.into());
+            }
+        }
+        json!({"name": NAME, "cluster": cluster})
     }
 
     fn user(&self) -> Value {
@@ -125,6 +142,16 @@ impl Published {
             }
         }
         Ok(published)
+    }
+
+    /// The file as a shell takes it; one in the home folder, shortly.
+    pub(super) fn for_shell(&self) -> String {
+        let home = env::home_dir().filter(|home| !home.as_os_str().is_empty());
+        let below = home.and_then(|home| Some(self.file.strip_prefix(home).ok()?.to_owned()));
+        match below.as_deref().and_then(Path::to_str) {
+            Some(below) if !below.contains(['"', '$', '`', '\\']) => format!("\"$HOME/{below}\""),
+            _ => self.file.display().to_string(),
+        }
     }
 
     /// The file that the context was merged into.
@@ -292,37 +319,6 @@ impl Drop for Lock {
 fn yaml(config: &Value) -> String {
     // A tree of strings, arrays and maps has a form in YAML.
     serde_saphyr::to_string(config).unwrap_or_default()
-}
-
-fn make_folder(file: &Path) -> io::Result<()> {
-    match file.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder),
-        _ => Ok(()),
-    }
-}
-
-/// Writes a file at once, or not at all; only the user reads it, unless it was others' before.
-fn save(path: &Path, text: &str) -> io::Result<()> {
-    make_folder(path)?;
-    let mode = fs::metadata(path).map_or(0o600, |known| known.permissions().mode() & 0o777);
-    let mut name = path.as_os_str().to_owned();
-    name.push(format!(".{}.new", std::process::id()));
-    let fresh = PathBuf::from(name);
-    let written = fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(mode)
-        .open(&fresh)
-        .and_then(|mut file| file.write_all(text.as_bytes()))
-        .and_then(|()| fs::rename(&fresh, path));
-    if written.is_err() {
-        let _ = fs::remove_file(&fresh);
-    }
-    written
 }
 
 #[cfg(test)]

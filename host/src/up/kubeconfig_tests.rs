@@ -1,9 +1,12 @@
+use std::os::unix::fs::PermissionsExt as _;
+
 use super::*;
 
 fn access(url: &str, token: Option<&str>) -> Access {
     Access {
         url: url.to_owned(),
         token: token.map(str::to_owned),
+        ..Access::default()
     }
 }
 

@@ -1,4 +1,4 @@
-//! What `up` creates: nodes of their shapes, manifests, pods spread over the nodes.
+//! What `up` creates: nodes of their shapes, manifests, pods spread over the nodes. What is there from a run before stays as it is.
 
 use std::collections::BTreeMap;
 
@@ -48,7 +48,7 @@ impl Load {
         let kind = user.kind("v1", "Pod").context("the server has no pods")?;
         for number in 0..self.pods {
             let pod = pod(number, names.get(number % names.len().max(1)));
-            user.create(&kind, &pod)
+            user.ensure(&kind, &pod)
                 .map_err(|error| anyhow!("--pods: pod-{number}: {error}"))?;
             pause(number).await;
         }
@@ -73,7 +73,7 @@ impl Load {
                 let number = numbers.entry(&shape.name).or_default();
                 let node = shape.node(*number, place, room);
                 *number += 1;
-                user.create(&kind, &node)
+                user.ensure(&kind, &node)
                     .map_err(|error| anyhow!("--nodes: {}: {error}", shape.name))?;
                 let name = node.pointer("/metadata/name").and_then(Value::as_str);
                 names.push(name.unwrap_or_default().to_owned());

@@ -3,10 +3,13 @@
 //! What is created and bound here is what a user with kubectl would: this room writes through the server's front door, and no object
 //! that it did not make itself, but for what a control plane does: it binds pods, empties namespaces and collects garbage.
 
+mod authority;
 mod binder;
 mod cluster;
 mod component;
 mod engine;
+mod entry;
+mod files;
 mod fit;
 mod follow;
 mod garbage;

@@ -14,6 +14,8 @@ pub(super) struct Reading {
     pub refused: u64,
     /// Moves backward that others made.
     pub backward: u64,
+    /// Seconds from the host's start to the first answer of a plugin; 0 before it.
+    pub first_decision_seconds: f64,
     /// Seconds of the processor, and bytes of memory, as far as the system tells.
     pub cpu_seconds: Option<f64>,
     pub resident_bytes: Option<u64>,
@@ -43,6 +45,9 @@ impl Reading {
                 "stagewright_plays_total" => reading.plays += count(),
                 "stagewright_guard_rejections_total" => reading.refused += count(),
                 "stagewright_backward_moves_total" => reading.backward += count(),
+                "stagewright_first_decision_seconds" => {
+                    reading.first_decision_seconds = value.parse().unwrap_or_default();
+                }
                 "process_cpu_seconds_total" => reading.cpu_seconds = value.parse().ok(),
                 "process_resident_memory_bytes" => reading.resident_bytes = value.parse().ok(),
                 "stagewright_stage_lag_seconds_bucket" => {

@@ -128,24 +128,21 @@ impl View {
 // === impl Table ===
 
 impl Table<'_> {
-    /// Shows the lines; where there is no terminal, the first one, if it says something new.
-    pub(super) fn show(&mut self, lines: &[String]) {
+    /// Shows the table; where there is no terminal, the one line, if it says something new.
+    pub(super) fn show(&mut self, line: &str, table: &[String]) {
         if !self.view.is_text() {
             return;
         }
         if self.view.terminal {
-            return self.draw(lines);
+            return self.draw(table);
         }
-        let Some(line) = lines.first() else {
-            return;
-        };
         let due = self
             .printed
             .as_ref()
             .is_none_or(|(at, last)| at.elapsed() >= PRINTED && last != line);
         if due {
             self.view.say(line);
-            self.printed = Some((Instant::now(), line.clone()));
+            self.printed = Some((Instant::now(), line.to_owned()));
         }
     }
 

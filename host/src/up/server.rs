@@ -2,8 +2,8 @@
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,14 +17,13 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::kubeconfig::{Access, Published};
+use super::entry::Entry;
+use super::kubeconfig::Published;
 use crate::args::ServerConfig;
 use crate::clock::Clock;
 
 /// A clock that was set, or a machine that slept, is noticed after so long.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
-/// Bytes of a token.
-const TOKEN: usize = 24;
 
 /// A server that serves.
 pub(super) struct Served {
@@ -33,6 +32,8 @@ pub(super) struct Served {
     pub clock: Clock,
     pub url: String,
     pub published: Published,
+    /// Where the objects are kept, if they are.
+    pub folder: Option<PathBuf>,
     stop: CancellationToken,
     serving: JoinHandle<()>,
 }
@@ -66,26 +67,6 @@ impl Served {
             .await
             .map_err(|source| PortError { address, source })?;
         let address = listener.local_addr().context("the port that was taken")?;
-        let token = if address.ip().is_loopback() {
-            None
-        } else {
-            tracing::warn!(
-                %address,
-                "others reach this address; a token keeps them out, but it goes over the network in clear text: there is no TLS yet"
-            );
-            Some(new_token()?)
-        };
-        let url = format!("http://{}", reachable(address));
-        let access = Access {
-            url: url.clone(),
-            token: token.clone(),
-        };
-        let published = Published::write(
-            config.kubeconfig.as_deref(),
-            config.merge,
-            address.port(),
-            access,
-        )?;
         let clock = if (speed - 1.0).abs() < f64::EPSILON {
             Clock::new()
         } else {
@@ -93,21 +74,37 @@ impl Served {
         };
         let seed = u64::from(crate::clock::chance()) << 32 | u64::from(crate::clock::chance());
         let options = Options::new(Arc::new(ServerClock::new(&clock)), seed);
+        // The folder is ours before anything else is read from it or written there.
         let api = match &config.data_dir {
             None => ApiServer::new(options),
             Some(folder) => reopened(options, folder)?,
         };
-        let stop = CancellationToken::new();
-        let serve_options = ServeOptions {
-            token,
-            ..ServeOptions::default()
+        let entered = Entry::new(config, address).and_then(|Entry { tls, access }| {
+            let serve_options = ServeOptions {
+                token: access.token.clone(),
+                tls,
+                ..ServeOptions::default()
+            };
+            let (file, port) = (config.kubeconfig.as_deref(), address.port());
+            let url = access.url.clone();
+            let published = Published::write(file, config.merge, port, access)?;
+            Ok((url, published, serve_options))
+        });
+        let (url, published, serve_options) = match entered {
+            Ok(entered) => entered,
+            Err(error) => {
+                api.close();
+                return Err(error);
+            }
         };
+        let stop = CancellationToken::new();
         let serving = tokio::spawn(serve(api.clone(), listener, serve_options, stop.clone()));
         Ok(Self {
             api,
             clock,
             url,
             published,
+            folder: config.data_dir.clone(),
             stop,
             serving,
         })
@@ -137,28 +134,6 @@ fn reopened(options: Options, folder: &Path) -> anyhow::Result<ApiServer> {
         tracing::info!(objects, revision, "the data folder is open");
     }
     Ok(api)
-}
-
-/// The address that a client on this machine asks.
-fn reachable(address: SocketAddr) -> SocketAddr {
-    match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => {
-            SocketAddr::from((Ipv4Addr::LOCALHOST, address.port()))
-        }
-        IpAddr::V6(ip) if ip.is_unspecified() => {
-            SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, address.port()))
-        }
-        _ => address,
-    }
-}
-
-fn new_token() -> anyhow::Result<String> {
-    let mut bytes = [0_u8; TOKEN];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| anyhow::anyhow!("--bind: no token can be made: {error}"))?;
-    Ok(bytes
-        .iter()
-        .fold(String::new(), |text, byte| format!("{text}{byte:02x}")))
 }
 
 // === impl ServerClock ===
@@ -241,12 +216,5 @@ mod tests {
         assert!(before >= begun + Duration::from_secs(5));
         clock.sleep_until(before + Duration::from_secs(5)).await;
         assert!(clock.now() >= before + Duration::from_secs(5));
-    }
-
-    #[test]
-    fn tokens_are_long_and_differ() {
-        let (one, other) = (new_token().unwrap(), new_token().unwrap());
-        assert_eq!(one.len(), 2 * TOKEN);
-        assert_ne!(one, other);
     }
 }

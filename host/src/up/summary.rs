@@ -30,46 +30,67 @@ pub(super) struct Pace {
     pub passed: Duration,
 }
 
-/// The table's lines, the first of which says most.
-pub(super) fn table(counts: &Counts, now: &Reading, before: &Reading, pace: Pace) -> Vec<String> {
-    let lag = |share: f64| now.lag(before, share).map(|lag| millis(lag, pace.speed));
-    let lags = match (lag(0.5), lag(0.99)) {
-        (Some(half), Some(most)) => format!("{half} (median), {most} (99 %)"),
-        _ => "none".to_owned(),
-    };
-    let rate = per_second(now.plays.saturating_sub(before.plays), pace.passed);
-    vec![
-        format!(
-            "nodes {} of {} Ready   pods {}",
-            counts.ready,
-            counts.nodes,
-            phases(counts)
-        ),
-        format!(
-            "stages {} played, {rate:.0} a second   lag {lags}",
-            now.plays
-        ),
-        format!(
-            "refused {}   moved backward by others {}   being deleted {}   without a node {}",
-            now.refused, now.backward, counts.deleting, counts.unbound
-        ),
-    ]
+/// What there is, in one line.
+pub(super) fn line(counts: &Counts) -> String {
+    format!(
+        "nodes {} of {} Ready, pods {}",
+        counts.ready,
+        counts.nodes,
+        phases(counts)
+    )
 }
 
-/// The milestone at which everything is settled.
-pub(super) fn milestone(settled: &Settled, reading: &Reading) -> String {
-    let Settled {
-        counts, settled, ..
-    } = settled;
-    format!(
-        "settled: {} nodes Ready, pods {}; {} stages played, {} refused, {} moved backward; {:.1} s in all",
-        counts.ready,
-        phases(counts),
-        reading.plays,
-        reading.refused,
-        reading.backward,
-        settled.as_secs_f64(),
-    )
+/// The table's lines: what each tells of, and the numbers.
+pub(super) fn table(counts: &Counts, now: &Reading, before: &Reading, pace: Pace) -> Vec<String> {
+    let lag = |share: f64| match now.lag(before, share) {
+        Some(lag) => millis(lag, pace.speed),
+        None => "-".to_owned(),
+    };
+    let rate = per_second(now.plays.saturating_sub(before.plays), pace.passed);
+    let mut pods = phases(counts);
+    for (count, what) in [
+        (counts.unbound, "without a node"),
+        (counts.deleting, "being deleted"),
+    ] {
+        if count > 0 {
+            pods.push_str(&format!(", {count} {what}"));
+        }
+    }
+    [
+        (
+            "nodes",
+            format!("{} of {} Ready", counts.ready, counts.nodes),
+        ),
+        ("pods", pods),
+        (
+            "stages",
+            format!("{} played, {rate:.0} a second", now.plays),
+        ),
+        (
+            "lag",
+            format!("{} (median), {} (99 %)", lag(0.5), lag(0.99)),
+        ),
+        (
+            "guard",
+            format!(
+                "{} refused, {} moved backward by others",
+                now.refused, now.backward
+            ),
+        ),
+    ]
+    .map(|(what, numbers)| format!("{what:<8}{numbers}"))
+    .into()
+}
+
+/// The milestones at which everything is settled.
+pub(super) fn milestones(settled: &Settled, reading: &Reading) -> [String; 2] {
+    [
+        format!("settled: {}", line(&settled.counts)),
+        format!(
+            "{} stages played, {} refused, {} moved backward",
+            reading.plays, reading.refused, reading.backward
+        ),
+    ]
 }
 
 /// What is not settled, for an error.
@@ -128,6 +149,7 @@ pub(super) fn settled(
         "admin": admin,
         "nodes": counts.nodes, "nodesReady": counts.ready,
         "pods": counts.pods(), "podsByPhase": phases, "podsWithoutNode": counts.unbound,
+        "firstDecisionSeconds": reading.first_decision_seconds,
         "createdSeconds": created.as_secs_f64(), "nodesReadySeconds": nodes_ready.as_secs_f64(),
         "settledSeconds": settled.as_secs_f64(),
         "stagesPlayed": reading.plays, "refused": reading.refused, "backward": reading.backward,
@@ -152,7 +174,7 @@ pub(super) fn look_around(served: &Served, admin: Option<&str>) -> String {
         )),
         None => text.push_str(&format!(
             "  export KUBECONFIG={}\n",
-            served.published.file.display()
+            served.published.for_shell()
         )),
     }
     text.push_str("  kubectl get nodes\n  kubectl get pods --all-namespaces\n");
@@ -161,7 +183,11 @@ pub(super) fn look_around(served: &Served, admin: Option<&str>) -> String {
             "  stagewright explain --admin {admin} pod pod-0\n\nMetrics: {admin}/metrics\n"
         ));
     }
-    text.push_str("\nCtrl-C ends it; nothing is kept.\n\n");
+    let kept = match &served.folder {
+        Some(folder) => format!("what is in it is kept in {}", folder.display()),
+        None => "nothing is kept".to_owned(),
+    };
+    text.push_str(&format!("\nCtrl-C ends it; {kept}.\n\n"));
     text
 }
 

@@ -65,6 +65,17 @@ impl User {
         }
     }
 
+    /// Creates an object, if there is none of its name.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub(super) fn ensure(&self, kind: &Resource, object: &Value) -> Result<(), Refused> {
+        match self.create(kind, object) {
+            Err(error) if error.code == 409 => Ok(()),
+            created => created,
+        }
+    }
+
     /// Changes an object to what the manifest says.
     ///
     /// # Errors
@@ -207,7 +218,7 @@ impl User {
     pub(super) fn watch(&self, path: &str, fields: &str) -> Result<Body, Refused> {
         // As long as a watch may be asked to last: 136 years.
         let uri = format!(
-            "{path}?watch=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&fieldSelector={fields}&timeoutSeconds={}",
+            "{path}?watch=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true&fieldSelector={fields}&timeoutSeconds={}",
             u32::MAX
         );
         let request = Request::get(uri)

@@ -3,7 +3,8 @@ use std::sync::Arc;
 use prometheus_client::registry::Registry;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use tokio_util::sync::CancellationToken;
 
@@ -77,8 +78,7 @@ async fn both_are_spoken_on_one_port() {
     let mut roots = RootCertStore::empty();
     let own = CertificateDer::from_pem_slice(CERTIFICATE.as_bytes()).unwrap();
     roots.add(own).unwrap();
-    let provider = Arc::new(crypto::ring::default_provider());
-    let client = ClientConfig::builder_with_provider(provider)
+    let client = ClientConfig::builder_with_provider(crate::tls::provider())
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_root_certificates(roots)

@@ -16,7 +16,7 @@ use serde::Serialize;
 use serde_json::Value;
 use stagewright_core::interface::{Context, Effect};
 
-use super::print;
+use super::{print, shown};
 use crate::args::{Output, StageArgs, StageCommand};
 use crate::kwok::{self, Document, Problem, Stages};
 use crate::plugin::{CallError, Engine, Limits, Plugin, Source};
@@ -119,11 +119,7 @@ fn show(
     text: &str,
     passed: bool,
 ) -> anyhow::Result<ExitCode> {
-    match output {
-        Output::Text => print(text)?,
-        Output::Json => print(&format!("{:#}\n", serde_json::to_value(value)?))?,
-        Output::Yaml => print(&serde_saphyr::to_string(value)?)?,
-    };
+    print(&shown(value, output, text)?)?;
     Ok(if passed {
         ExitCode::SUCCESS
     } else {
