@@ -3,6 +3,7 @@
 use crate::cel::{Environment, Program};
 use crate::compiled::{Condition, Expression, Form, Operator, Stage, Stages, Step, Timing, Weight};
 use crate::functions::Found;
+use crate::index::Index;
 use crate::jq::Sources;
 use crate::reads::Reads;
 use crate::stage::{self, Apply, Impersonation, Patch, Problem, Spec};
@@ -55,8 +56,10 @@ pub fn compile(
             !uses
         });
     }
+    let stages: Vec<Stage> = compiled.into_iter().map(|(_, stage)| stage).collect();
     Ok(Stages {
-        stages: compiled.into_iter().map(|(_, stage)| stage).collect(),
+        index: Index::new(&stages, &programs),
+        stages,
         programs,
         environment: Environment::new()?,
         problems,

@@ -1,6 +1,7 @@
 //! Stages as they are asked.
 
 use crate::cel::{Environment, Program};
+use crate::index::Index;
 use crate::jq::Programs;
 use crate::reads::Reads;
 use crate::stage::{Apply, Event, Finalizers, Patch, Problem};
@@ -10,6 +11,8 @@ use crate::template::Template;
 pub struct Stages {
     /// In the order that they were given in.
     pub stages: Vec<Stage>,
+    /// Which of them an object may match.
+    pub index: Index,
     /// The jq of all.
     pub programs: Programs,
     /// The functions of CEL.

@@ -16,6 +16,7 @@ mod effects;
 mod fields;
 pub mod functions;
 pub mod go;
+pub mod index;
 pub mod jq;
 pub mod lifecycle;
 pub mod lint;

@@ -3,14 +3,13 @@
 use std::cell::OnceCell;
 use std::ops::Range;
 
-use jaq_json::Val;
 use serde_json::Value as Json;
 
 use crate::cel::{Scope, When};
 use crate::compiled::{Condition, Expression, Operator, Stage, Stages, Timing};
 use crate::go::duration;
 use crate::go::time::Instant;
-use crate::jq::{self, Failure};
+use crate::jq::{Failure, Found, Input};
 use crate::template::integer;
 
 /// An object that stages are asked about. It is read once for each language, when the first expression wants it.
@@ -18,7 +17,7 @@ pub struct View<'a> {
     stages: &'a Stages,
     object: &'a Json,
     moment: Moment,
-    jq: OnceCell<Val>,
+    jq: Input<'a>,
     cel: OnceCell<Scope<'static>>,
 }
 
@@ -64,7 +63,7 @@ impl<'a> View<'a> {
             stages,
             object,
             moment,
-            jq: OnceCell::new(),
+            jq: stages.programs.input(object),
             cel: OnceCell::new(),
         }
     }
@@ -73,9 +72,15 @@ impl<'a> View<'a> {
     /// keep the others from being asked.
     #[must_use]
     pub fn matching(&self) -> (Vec<&'a Stage>, Vec<Failed<'a>>) {
-        let kind = kind(self.object);
+        let candidates = self
+            .stages
+            .index
+            .candidates(&kind(self.object), self.object);
+        let stages = candidates
+            .iter()
+            .filter_map(|place| self.stages.stages.get(*place));
         let (mut found, mut failed) = (Vec::new(), Vec::new());
-        for stage in self.stages.stages.iter().filter(|stage| stage.kind == kind) {
+        for stage in stages {
             match self.matches(stage) {
                 Ok(true) => found.push(stage),
                 Ok(false) => {}
@@ -85,7 +90,7 @@ impl<'a> View<'a> {
         (found, failed)
     }
 
-    fn matches(&self, stage: &Stage) -> Result<bool, String> {
+    pub(crate) fn matches(&self, stage: &Stage) -> Result<bool, String> {
         let has = |map: &str, wanted: &[(String, String)]| {
             let present = self
                 .object
@@ -110,7 +115,7 @@ impl<'a> View<'a> {
                     operator,
                     values,
                 } => match self.jq(*number) {
-                    Ok(found) => operator.holds(&found, values),
+                    Ok(found) => operator.holds(found, values),
                     Err(Failure::Error) => operator.holds(&[], values),
                     Err(Failure::Endless) => return Err("a jq expression has no end".to_owned()),
                 },
@@ -140,14 +145,12 @@ impl<'a> View<'a> {
                 Err(Failure::Error) => fixed,
                 Ok(found) => match found.first() {
                     None => fixed,
-                    Some(value) => match (jq::text(value), jq::number(value)) {
-                        (Some(text), _) => {
-                            integer(text).map_or(Weighed::Unreadable, Weighed::Known)
-                        }
-                        #[allow(clippy::cast_possible_truncation, reason = "a fraction is cut")]
-                        (None, Some(number)) => Weighed::Known(number as i64),
-                        (None, None) => fixed,
-                    },
+                    Some(Found::Text(text)) => {
+                        integer(text).map_or(Weighed::Unreadable, Weighed::Known)
+                    }
+                    #[allow(clippy::cast_possible_truncation, reason = "a fraction is cut")]
+                    Some(Found::Number(number)) => Weighed::Known(*number as i64),
+                    Some(Found::Bool(_) | Found::Other) => fixed,
                 },
             },
         }
@@ -219,22 +222,21 @@ impl<'a> View<'a> {
             Some(Expression::Jq(number)) => match self.jq(*number) {
                 Err(Failure::Endless) => Err("a jq expression has no end".to_owned()),
                 Err(Failure::Error) => Ok(fixed),
-                Ok(found) => match found.first().and_then(jq::text) {
-                    None => Ok(fixed),
-                    Some("") => Ok(None),
-                    Some(text) => {
+                Ok(found) => match found.first() {
+                    Some(Found::Text(text)) if text.is_empty() => Ok(None),
+                    Some(Found::Text(text)) => {
                         let time =
                             Instant::parse(text).or_else(|| duration::parse(text).map(after));
                         Ok(time.or(fixed))
                     }
+                    _ => Ok(fixed),
                 },
             },
         }
     }
 
-    fn jq(&self, number: usize) -> Result<Vec<Val>, Failure> {
-        let input = self.jq.get_or_init(|| jq::value(self.object));
-        self.stages.programs.run(number, input)
+    fn jq(&self, number: usize) -> Result<&[Found<'_>], Failure> {
+        self.stages.programs.run(number, &self.jq)
     }
 
     fn scope(&self) -> &Scope<'static> {
@@ -253,7 +255,7 @@ pub fn kind(object: &Json) -> String {
 }
 
 impl Operator {
-    fn holds(self, found: &[Val], values: &[String]) -> bool {
+    fn holds(self, found: &[Found<'_>], values: &[String]) -> bool {
         match self {
             Self::In => found.iter().any(|found| is_one_of(found, values)),
             Self::NotIn => !found.iter().any(|found| is_one_of(found, values)),
@@ -264,15 +266,11 @@ impl Operator {
 }
 
 /// Numbers by value, however they are written.
-fn is_one_of(found: &Val, values: &[String]) -> bool {
-    match (jq::text(found), jq::number(found)) {
-        (Some(text), _) => values.iter().any(|value| value == text),
-        (None, Some(number)) => values.iter().any(|value| value.parse() == Ok(number)),
-        (None, None) => match found {
-            Val::Bool(found) => values
-                .iter()
-                .any(|value| value == if *found { "true" } else { "false" }),
-            _ => false,
-        },
-    }
+fn is_one_of(found: &Found<'_>, values: &[String]) -> bool {
+    values.iter().any(|value| match found {
+        Found::Text(text) => value == text,
+        Found::Number(number) => value.parse() == Ok(*number),
+        Found::Bool(found) => value == if *found { "true" } else { "false" },
+        Found::Other => false,
+    })
 }

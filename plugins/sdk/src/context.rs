@@ -124,6 +124,15 @@ impl Context {
         self.fact("failure")
     }
 
+    /// Whether the last play of that stage failed for good.
+    ///
+    /// # Errors
+    /// As [`Context::failure`].
+    pub fn has_failed(&self, stage: &str) -> Result<bool, String> {
+        let failure = self.failure()?;
+        Ok(failure.is_some_and(|failure| failure.stage == stage))
+    }
+
     /// A number in [0, 1): the same for one `since` and label. Draws of different labels are independent.
     #[must_use]
     pub fn chance(&self, label: &str) -> f64 {

@@ -2,8 +2,9 @@
 //!
 //! The real controllers do the rest and stay in charge: the volume controller binds claims and releases volumes, the attach/detach
 //! controller asks for attachments. A claim gets its volume (`provision`), an attachment is attached (`attach`), a volume that was
-//! released and is not kept goes (`reclaim`).
+//! released and is not kept goes (`reclaim`). Nodes say which drivers they have (`register`).
 
+mod node;
 mod settings;
 
 use stagewright_plugin::{
@@ -28,8 +29,8 @@ const DESCRIPTION: &str = concat!(
     r#"{"schema": "stagewright.dev/description/v1", "name": "storage", "version": ""#,
     env!("CARGO_PKG_VERSION"),
     r#"",
-"stages": ["provision", "reclaim", "attach"],
-"applies": [{"kind": "v1/PersistentVolume", "adopt": true}],
+"stages": ["provision", "reclaim", "attach", "register"],
+"applies": [{"kind": "v1/PersistentVolume", "adopt": true}, {"kind": "storage.k8s.io/v1/CSINode"}],
 "subjects": [{"kind": "v1/PersistentVolumeClaim",
   "reads": ["/metadata/annotations/volume.kubernetes.io~1storage-provisioner",
     "/metadata/annotations/volume.beta.kubernetes.io~1storage-provisioner", "/spec/volumeName", "/status/phase"],
@@ -41,7 +42,15 @@ const DESCRIPTION: &str = concat!(
     "/status/lastPhaseTransitionTime"],
   "since": ["/status/lastPhaseTransitionTime"]},
  {"kind": "storage.k8s.io/v1/VolumeAttachment",
-  "reads": ["/spec/attacher", "/status/attached"], "playReads": ["/status"], "writes": ["/status"]}]}"#
+  "reads": ["/spec/attacher", "/status/attached"], "playReads": ["/status"], "writes": ["/status"]},
+ {"kind": "v1/Node",
+  "reads": ["/metadata/annotations/stagewright.dev~1storage.volumes",
+    "/metadata/annotations/volumes.kubernetes.io~1controller-managed-attach-detach"],
+  "playReads": ["/metadata/annotations/stagewright.dev~1storage.volumes",
+    "/metadata/annotations/volumes.kubernetes.io~1controller-managed-attach-detach"],
+  "writes": ["/metadata/annotations/volumes.kubernetes.io~1controller-managed-attach-detach"], "facts": ["failure"],
+  "relations": [{"name": "csinode", "kind": "storage.k8s.io/v1/CSINode", "by": {"name": "/metadata/name"},
+    "reads": ["/metadata/ownerReferences", "/spec/drivers"]}]}]}"#
 );
 
 /// The plugin, configured.
@@ -56,6 +65,9 @@ impl Plugin for Storage {
     }
 
     fn decide(&self, object: &Object, ctx: &Context) -> Result<Answer, String> {
+        if object.text_at("/kind") == Some("Node") {
+            return node::decide(&self.settings, object, ctx);
+        }
         if object.text_at("/metadata/deletionTimestamp").is_some() {
             return Ok(Answer::idle("it is being deleted"));
         }
@@ -71,6 +83,7 @@ impl Plugin for Storage {
             "provision" => self.provision(object, ctx),
             "reclaim" => Ok(vec![Effect::delete(0)]),
             "attach" => Ok(vec![Patch::status(json!({"attached": true})).into()]),
+            "register" => node::register(&self.settings, object, ctx),
             _ => Err(format!("stage {stage:?} is none of this plugin's")),
         }
     }

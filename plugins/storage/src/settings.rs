@@ -12,6 +12,8 @@ pub const DRIVER: &str = "volumes.stagewright.dev";
 pub struct Settings {
     /// Provisioners and attachers that are played.
     pub drivers: Vec<String>,
+    /// How many volumes of each driver a node can attach that does not say; none: as many as there are.
+    pub volumes: Option<u16>,
     /// How long a claim waits for its volume.
     pub provision: Delay,
     /// How long a volume takes to be attached.
@@ -25,6 +27,7 @@ impl Default for Settings {
         let at_once = Delay::seconds(0, 0);
         Self {
             drivers: vec![DRIVER.to_owned()],
+            volumes: None,
             provision: at_once,
             attach: at_once,
             reclaim: at_once,

@@ -119,6 +119,109 @@ fn an_attachment_is_attached_after_its_delay() {
     assert_eq!(decide(&attachment("others.example.com")), Answer::Pass);
 }
 
+fn node(annotations: Value) -> Value {
+    json!({"apiVersion": "v1", "kind": "Node",
+        "metadata": {"name": "n1", "uid": "u4", "creationTimestamp": BORN, "annotations": annotations}})
+}
+
+fn csi_node(owner: &str, drivers: Value) -> Value {
+    json!({"apiVersion": "storage.k8s.io/v1", "kind": "CSINode", "metadata": {"name": "n1", "uid": "u5", "creationTimestamp": BORN,
+            "ownerReferences": [{"apiVersion": "v1", "kind": "Node", "name": "n1", "uid": owner, "controller": true}]},
+        "spec": {"drivers": drivers}})
+}
+
+const ATTACHES: &str = "volumes.kubernetes.io/controller-managed-attach-detach";
+
+/// What a node with that CSINode gets, and whether something is annotated.
+#[track_caller]
+fn registered(settings: &Value, node: &Value, csi_node: Option<Value>) -> (Option<Value>, bool) {
+    let harness = harness(settings.clone()).related("csinode", csi_node.into_iter().collect());
+    let answer = harness.decide(node, SOON).unwrap();
+    let effects = harness.play("register", node, SOON).unwrap();
+    let is_due = matches!(answer, Answer::Stage { stage, .. } if stage == "register");
+    assert_eq!(is_due, !effects.is_empty());
+    let applied = effects.iter().find_map(|effect| match effect {
+        Effect::Apply(applied) => Some(applied.body().unwrap()["spec"]["drivers"].clone()),
+        _ => None,
+    });
+    let annotates = effects
+        .iter()
+        .any(|effect| matches!(effect, Effect::Patch(_)));
+    (applied, annotates)
+}
+
+#[test]
+fn a_node_says_which_drivers_it_has_and_how_many_volumes_each_attaches() {
+    let none = json!({});
+    let unlimited = json!([{"name": DRIVER, "nodeID": "n1", "allocatable": null}]);
+    assert_eq!(
+        registered(&none, &node(json!({})), None),
+        (Some(unlimited), true)
+    );
+    let attaches = json!({ATTACHES: "true"});
+    let asks = json!({ATTACHES: "true", "stagewright.dev/storage.volumes": "1"});
+    let limited =
+        |count: u16| json!([{"name": DRIVER, "nodeID": "n1", "allocatable": {"count": count}}]);
+    let settings = json!({"volumes": 25});
+    assert_eq!(
+        registered(&settings, &node(attaches.clone()), None),
+        (Some(limited(25)), false)
+    );
+    assert_eq!(
+        registered(&settings, &node(asks.clone()), None),
+        (Some(limited(1)), false)
+    );
+    let made = |count: u16| Some(csi_node("u4", limited(count)));
+    assert_eq!(
+        registered(&settings, &node(asks), made(25)),
+        (Some(limited(1)), false)
+    );
+    assert_eq!(
+        registered(&settings, &node(attaches), made(25)),
+        (None, false)
+    );
+    assert_eq!(
+        registered(&settings, &node(json!({})), made(25)),
+        (None, true)
+    );
+}
+
+#[test]
+fn what_others_registered_stays() {
+    let others = json!({"name": "others.example.com", "nodeID": "i-1"});
+    let (drivers, _) = registered(
+        &json!({}),
+        &node(json!({})),
+        Some(csi_node("u4", json!([others]))),
+    );
+    assert_eq!(drivers.unwrap()[0], others);
+    // Made by a user, by a kubelet, or for an earlier node of that name.
+    let earlier = csi_node("u0", json!([]));
+    let mut users = earlier.clone();
+    users["metadata"]["ownerReferences"] = json!([]);
+    for csi_node in [earlier, users] {
+        assert_eq!(
+            registered(&json!({}), &node(json!({})), Some(csi_node)),
+            (None, false)
+        );
+    }
+}
+
+#[test]
+fn a_node_lives_on_where_it_cannot_be_registered() {
+    let mut deleted = node(json!({}));
+    deleted["metadata"]["deletionTimestamp"] = json!(SOON);
+    assert_eq!(decide(&deleted), Answer::Pass);
+    let failure = json!({"stage": "register", "code": "forbidden", "message": "no", "count": 1});
+    let forbidden = harness(json!({})).fact("failure", failure);
+    assert_eq!(forbidden.decide(&node(json!({})), SOON), Ok(Answer::Pass));
+    let answer = decide(&node(json!({"stagewright.dev/storage.volumes": "many"})));
+    assert!(
+        matches!(&answer, Answer::Invalid(problem) if problem.contains("many")),
+        "{answer:?}"
+    );
+}
+
 #[test]
 fn what_is_being_deleted_is_left_alone() {
     for mut object in [claim(), volume("Released", "Delete"), attachment(DRIVER)] {

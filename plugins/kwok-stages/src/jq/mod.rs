@@ -1,10 +1,15 @@
-//! jq. All expressions of all stages are one program: the standard library is read once, and an expression is found by its number.
+//! jq. An expression that only goes down names is answered from the object. All others of all stages are one program: the standard
+//! library is read once, and an expression is found by its number.
 
+mod names;
 mod natives;
 mod read;
+#[cfg(test)]
+mod tests;
 mod ticks;
 
-use std::cell::Cell;
+use std::borrow::Cow;
+use std::cell::{Cell, OnceCell};
 use std::collections::HashSet;
 
 use jaq_core::data::{DataT, HasLut};
@@ -14,6 +19,7 @@ use jaq_core::{Compiler, Ctx, Filter, Lut, Vars};
 use jaq_json::{Num, Val};
 use serde_json::Value as Json;
 
+pub use self::names::Names;
 use self::read::term;
 use crate::go::json::number_text;
 
@@ -42,7 +48,36 @@ impl<'a> HasLut<'a, Kind> for Data<'a> {
 
 /// The compiled expressions.
 pub struct Programs {
+    expressions: Vec<Expression>,
     filter: Option<Filter<Kind>>,
+}
+
+/// How an expression is answered.
+enum Expression {
+    /// From the object.
+    Names(Names),
+    /// By the program of this number.
+    Program(usize),
+}
+
+/// An object that expressions are asked about, and what they gave: each is run once, however many stages ask.
+pub struct Input<'a> {
+    object: &'a Json,
+    value: OnceCell<Val>,
+    answers: Vec<OnceCell<Result<Vec<Found<'a>>, Failure>>>,
+}
+
+/// A value that an expression gave, as far as stages look at it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Found<'a> {
+    /// A string.
+    Text(Cow<'a, str>),
+    /// A number.
+    Number(f64),
+    /// A boolean.
+    Bool(bool),
+    /// Something else.
+    Other,
 }
 
 /// Why an expression gave nothing.
@@ -58,6 +93,7 @@ pub enum Failure {
 #[derive(Default)]
 pub struct Sources {
     texts: Vec<String>,
+    names: Vec<Option<Names>>,
     library: Option<Library>,
 }
 
@@ -76,6 +112,16 @@ impl Sources {
         if let Some(known) = self.texts.iter().position(|known| known == source) {
             return Ok(known);
         }
+        let names = Names::of(&term(source)?);
+        if names.is_none() {
+            self.check(source)?;
+        }
+        self.texts.push(source.to_owned());
+        self.names.push(names);
+        Ok(self.texts.len() - 1)
+    }
+
+    fn check(&mut self, source: &str) -> Result<(), String> {
         let library = self.library.get_or_insert_with(|| {
             let defs = natives::library();
             let natives = natives::all().map(|(name, params, _)| (name, params.len()));
@@ -84,9 +130,7 @@ impl Sources {
                 .collect();
             Library { defs, names }
         });
-        check(source, &library.names)?;
-        self.texts.push(source.to_owned());
-        Ok(self.texts.len() - 1)
+        check(source, &library.names)
     }
 
     /// Compiles them all. Those that the compiler does not take, since they use a variable that is not there, are told, and always fail.
@@ -94,32 +138,104 @@ impl Sources {
     /// # Errors
     /// Never, unless the library itself is broken.
     pub fn compile(self) -> Result<(Programs, Vec<(usize, String)>), String> {
-        let Some(library) = self.library.filter(|_| !self.texts.is_empty()) else {
-            return Ok((Programs { filter: None }, Vec::new()));
-        };
-        if let Ok(filter) = compile(&self.texts, &library.defs) {
-            let filter = Some(filter);
-            return Ok((Programs { filter }, Vec::new()));
+        let mut texts = Vec::new();
+        let mut places = Vec::new();
+        let mut expressions = Vec::new();
+        for (place, (text, names)) in self.texts.into_iter().zip(self.names).enumerate() {
+            expressions.push(match names {
+                Some(names) => Expression::Names(names),
+                None => {
+                    texts.push(text);
+                    places.push(place);
+                    Expression::Program(texts.len() - 1)
+                }
+            });
         }
-        let mut texts = self.texts;
         let mut problems = Vec::new();
-        for (number, text) in texts.iter_mut().enumerate() {
-            if let Err(problem) = compile(std::slice::from_ref(text), &library.defs) {
-                problems.push((number, problem));
-                *text = "error".to_owned();
+        let filter = match self.library {
+            Some(library) if !texts.is_empty() => {
+                Some(compile_each(&mut texts, &library.defs, &mut problems)?)
             }
-        }
-        let filter = Some(compile(&texts, &library.defs)?);
-        Ok((Programs { filter }, problems))
+            _ => None,
+        };
+        let told = problems
+            .into_iter()
+            .filter_map(|(number, problem)| Some((*places.get(number)?, problem)));
+        let told = told.collect();
+        Ok((
+            Programs {
+                expressions,
+                filter,
+            },
+            told,
+        ))
     }
 }
 
+/// Compiles all that can be, and tells what cannot.
+fn compile_each(
+    texts: &mut [String],
+    library: &[Def<&'static str>],
+    problems: &mut Vec<(usize, String)>,
+) -> Result<Filter<Kind>, String> {
+    if let Ok(filter) = compile(texts, library) {
+        return Ok(filter);
+    }
+    for (number, text) in texts.iter_mut().enumerate() {
+        if let Err(problem) = compile(std::slice::from_ref(text), library) {
+            problems.push((number, problem));
+            *text = "error".to_owned();
+        }
+    }
+    compile(texts, library)
+}
+
 impl Programs {
-    /// Runs an expression over an object. Nulls are left out, as KWOK does.
+    /// The names that an expression goes down, if it does nothing else.
+    #[must_use]
+    pub fn names(&self, number: usize) -> Option<&Names> {
+        match self.expressions.get(number)? {
+            Expression::Names(names) => Some(names),
+            Expression::Program(_) => None,
+        }
+    }
+
+    /// An object to ask about.
+    #[must_use]
+    pub fn input<'a>(&self, object: &'a Json) -> Input<'a> {
+        let answers = self.expressions.iter().map(|_| OnceCell::new());
+        Input {
+            object,
+            value: OnceCell::new(),
+            answers: answers.collect(),
+        }
+    }
+
+    /// What an expression gives for an object. Nulls are left out, as KWOK does.
     ///
     /// # Errors
     /// If it fails, or goes on for too long.
-    pub fn run(&self, number: usize, input: &Val) -> Result<Vec<Val>, Failure> {
+    pub fn run<'i>(&self, number: usize, input: &'i Input<'_>) -> Result<&'i [Found<'i>], Failure> {
+        let answer = input.answers.get(number).ok_or(Failure::Error)?;
+        let answer = answer.get_or_init(|| match self.expressions.get(number) {
+            Some(Expression::Names(names)) => {
+                let found = names.find(input.object)?;
+                Ok(found.into_iter().map(Found::from).collect())
+            }
+            Some(Expression::Program(number)) => {
+                let value = input.value.get_or_init(|| value(input.object));
+                Ok(self
+                    .calculate(*number, value)?
+                    .iter()
+                    .map(Found::from)
+                    .collect())
+            }
+            None => Err(Failure::Error),
+        });
+        answer.as_deref().map_err(|failure| *failure)
+    }
+
+    fn calculate(&self, number: usize, input: &Val) -> Result<Vec<Val>, Failure> {
         let Some(filter) = &self.filter else {
             return Err(Failure::Error);
         };
@@ -167,9 +283,30 @@ pub fn value(json: &Json) -> Val {
     }
 }
 
+impl<'a> From<&'a Json> for Found<'a> {
+    fn from(value: &'a Json) -> Self {
+        match value {
+            Json::String(text) => Self::Text(Cow::Borrowed(text)),
+            Json::Number(number) => number.as_f64().map_or(Self::Other, Self::Number),
+            Json::Bool(value) => Self::Bool(*value),
+            _ => Self::Other,
+        }
+    }
+}
+
+impl From<&Val> for Found<'_> {
+    fn from(value: &Val) -> Self {
+        match (text(value), number(value), value) {
+            (Some(text), _, _) => Self::Text(text.to_owned().into()),
+            (_, Some(number), _) => Self::Number(number),
+            (_, _, Val::Bool(value)) => Self::Bool(*value),
+            _ => Self::Other,
+        }
+    }
+}
+
 /// A string's text.
-#[must_use]
-pub fn text(value: &Val) -> Option<&str> {
+fn text(value: &Val) -> Option<&str> {
     match value {
         Val::TStr(bytes) => std::str::from_utf8(bytes).ok(),
         _ => None,
@@ -177,8 +314,7 @@ pub fn text(value: &Val) -> Option<&str> {
 }
 
 /// A number: whole if it is.
-#[must_use]
-pub fn number(value: &Val) -> Option<f64> {
+fn number(value: &Val) -> Option<f64> {
     match value {
         Val::Num(_) => value.to_string().parse().ok(),
         _ => None,
@@ -264,103 +400,5 @@ fn choice(names: &[String], first: usize) -> String {
                 choice(high, middle)
             )
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn run(source: &str, input: &Json) -> Result<Vec<String>, String> {
-        let mut sources = Sources::default();
-        sources.add(".unused")?;
-        let number = sources.add(source)?;
-        let (programs, problems) = sources.compile()?;
-        if let Some((_, problem)) = problems.into_iter().next() {
-            return Err(problem);
-        }
-        let found = programs
-            .run(number, &value(input))
-            .map_err(|failure| format!("{failure:?}"))?;
-        Ok(found.iter().map(ToString::to_string).collect())
-    }
-
-    #[test]
-    fn expressions() {
-        let pod = json!({"metadata": {"annotations": {"a/b": "10s"}}, "status": {"phase": "Running", "n": 2.0, "conditions": [
-            {"type": "Ready", "status": "True"}, {"type": "Other", "status": "False"}]}});
-        for (source, expected) in [
-            (".status.phase", vec!["\"Running\""]),
-            (".status.none", vec![]),
-            (".metadata.annotations[\"a/b\"]", vec!["\"10s\""]),
-            (
-                ".status.conditions.[] | select( .type == \"Ready\" ) | .status",
-                vec!["\"True\""],
-            ),
-            (".status.n", vec!["2"]),
-            (".status.conditions | length", vec!["2"]),
-            (
-                "[.status.conditions[].type] | sort | join(\",\")",
-                vec!["\"Other,Ready\""],
-            ),
-            (".status.phase | test(\"^Run\")", vec!["true"]),
-            (
-                ".status.phase | sub(\"R(?<x>u)\"; \"\\(.x)!\")",
-                vec!["\"u!nning\""],
-            ),
-            ("\"2006-01-02T15:04:05Z\" | fromdate", vec!["1136214245"]),
-            ("@base64 \"\\(.status.phase)\"", vec!["\"UnVubmluZw==\""]),
-            ("reduce .status.conditions[] as $c (0; . + 1)", vec!["2"]),
-            (
-                ".status.phase |= ascii_downcase | .status.phase",
-                vec!["\"running\""],
-            ),
-            (
-                "del(.status.conditions | .[0]) | .status.conditions | length",
-                vec!["1"],
-            ),
-            ("def f(x): x + 1; f(1)", vec!["2"]),
-            ("16 | sqrt, pow(2; 3)", vec!["4.0", "8.0"]),
-        ] {
-            assert_eq!(run(source, &pod).unwrap(), expected, "{source}");
-        }
-    }
-
-    #[test]
-    fn what_is_refused_and_where() {
-        for (source, message) in [
-            (".a |", "expected term"),
-            (".a[", "not closed"),
-            ("nosuch", "nosuch/0 is not defined"),
-            ("env", "not available"),
-            ("now", "not available"),
-            ("$x", "undefined variable"),
-            ("def f: f; f", "calls itself"),
-            ("input", "not available"),
-        ] {
-            let error = run(source, &json!(null)).unwrap_err();
-            assert!(error.contains(message), "{source}: {error}");
-        }
-        let deep = "(".repeat(100_000) + "1" + &")".repeat(100_000);
-        assert!(run(&deep, &json!(null)).is_err());
-        assert!(run(&format!("{}1", "-".repeat(4000)), &json!(null)).is_err());
-    }
-
-    #[test]
-    fn what_has_no_end_is_ended() {
-        for source in [
-            "[range(1e9)] | length",
-            "[repeat(1)] | length",
-            "last(range(1e9))",
-            "def f: range(1e6); [f, f] | length",
-            "until(false; .)",
-            "[recurse(.)] | length",
-            "[range(300) as $a | range(300) as $b | 1] | length",
-        ] {
-            assert_eq!(run(source, &json!(1)).unwrap_err(), "Endless", "{source}");
-        }
-        assert_eq!(run(".a.b", &json!({"a": 1})).unwrap_err(), "Error");
     }
 }

@@ -80,7 +80,8 @@ pub fn all() -> impl Iterator<Item = Fun<Kind>> {
             .with_update(|cv, update| update(cv.1)),
     );
     let two = || [Bind::Var(()), Bind::Var(())].into();
-    let ours: [(&'static str, Box<[Bind]>, Run); 13] = [
+    let ours: [(&'static str, Box<[Bind]>, Run); 14] = [
+        (ticks::TIMES, two(), times),
         ("matches", two(), |cv| once(matched(cv, false, true))),
         ("split_matches", two(), |cv| once(matched(cv, true, true))),
         ("split_", two(), |cv| once(matched(cv, true, false))),
@@ -140,7 +141,7 @@ const MATH: &[(&str, Run)] = math! {
 
 fn step(cv: Cv<'_, Kind>) -> ValXs<'_, Val> {
     let left = cv.0.data().left;
-    match left.get().checked_sub(1) {
+    match left.get().checked_sub(1 + weight(&cv.1)) {
         Some(rest) if rest > 0 => {
             left.set(rest);
             Box::new(std::iter::once(Ok(cv.1)))
@@ -152,6 +153,35 @@ fn step(cv: Cv<'_, Kind>) -> ValXs<'_, Val> {
         }
     }
 }
+
+/// What a value costs beyond the step, for what doubles with each: a step for each KiB of text, and for so many items.
+fn weight(value: &Val) -> u32 {
+    let weight = match value {
+        Val::TStr(text) | Val::BStr(text) => text.len() / 1024,
+        Val::Arr(items) => items.len() / 64,
+        _ => 0,
+    };
+    u32::try_from(weight).unwrap_or(u32::MAX - 1)
+}
+
+/// The product of two values. A text that is repeated is paid for before it is made.
+fn times<'a>(mut cv: Cv<'a, Kind>) -> ValXs<'a, Val> {
+    let (right, left) = (cv.0.pop_var(), cv.0.pop_var());
+    let size = |text: &Val, times: &Val| match text {
+        Val::TStr(text) | Val::BStr(text) => {
+            super::number(times).map_or(0.0, |times| text.len() as f64 * times)
+        }
+        _ => 0.0,
+    };
+    if size(&left, &right).max(size(&right, &left)) > LONGEST {
+        cv.0.data().left.set(0);
+        return Box::new(std::iter::once(Err(Exn::halt(1))));
+    }
+    once(left * right)
+}
+
+/// The longest text that a product makes, in bytes.
+const LONGEST: f64 = 1_000_000.0;
 
 fn once<'a>(result: ValR<Val>) -> ValXs<'a, Val> {
     Box::new(std::iter::once(result.map_err(Exn::from)))

@@ -1,12 +1,16 @@
-//! What keeps expressions from going on for ever. Each value that passes a pipe, a loop or a definition costs a step; the filter that
-//! takes the steps is put in when an expression is read.
+//! What keeps expressions from going on for ever. Each value that passes a pipe, a loop or a definition costs a step, and a long one
+//! more; the filter that takes the steps is put in when an expression is read.
 
 use jaq_core::load::lex::StrPart;
 use jaq_core::load::parse::{BinaryOp, Def, Term};
+use jaq_core::ops::Math;
 use jaq_core::path::{Part, Path};
 
 /// The filter that takes a step and gives its input.
 pub const STEP: &str = "!step";
+
+/// The filter that multiplies its arguments, if what comes of it is not too long.
+pub const TIMES: &str = "!times";
 
 type Names<'a> = Vec<(&'a str, usize)>;
 
@@ -104,6 +108,9 @@ pub fn counted(term: Term<&str>) -> Term<&str> {
                 ..def
             });
             Term::Def(defs.collect(), inner)
+        }
+        Term::BinOp(left, BinaryOp::Math(Math::Mul), right) => {
+            Term::Call(TIMES, vec![*left, *right])
         }
         // It gives as many values as it is asked for.
         term @ Term::Call("range", _) => {
