@@ -9,6 +9,7 @@ use tempfile::TempDir;
 
 use crate::client;
 use crate::controlplane::free_port;
+use crate::host::{Kwok, Version, shipped_stages};
 use crate::process::Process;
 use crate::programs::{self, Program, program};
 
@@ -66,6 +67,12 @@ impl Boxed {
         kubeconfig(self.folder.path())
     }
 
+    /// The server's process.
+    #[must_use]
+    pub fn server_pid(&self) -> u32 {
+        self.server.pid()
+    }
+
     /// Starts the host on all nodes, as a client like any other.
     ///
     /// # Errors
@@ -84,6 +91,17 @@ impl Boxed {
         let mut all = vec!["run", "--manage-all-nodes", &address];
         all.extend(arguments);
         self.attach("host", &stagewright, &all)
+    }
+
+    /// Starts kwok v0.8.0 on all nodes, with the stage files of its module's folders. It is killed when the value goes.
+    ///
+    /// # Errors
+    /// As [`Kwok::start`].
+    pub async fn kwok(&self, stages: &[&str], arguments: &[&str]) -> Result<Kwok> {
+        let stages = shipped_stages(Version::V08, stages).await?;
+        let folder = self.folder.path().join("kwok");
+        std::fs::create_dir(&folder)?;
+        Kwok::start_in(folder, self.kubeconfig(), Version::V08, &stages, arguments).await
     }
 
     /// A client to the server.
@@ -135,7 +153,19 @@ impl Boxed {
     /// # Errors
     /// If it ends with another code than 0; the error has what it said, and the end of each program's log.
     pub async fn kubectl(&self, arguments: &[&str]) -> Result<String> {
-        let done = programs::kubectl(&self.kubeconfig(), arguments).await;
+        self.run(arguments, None).await
+    }
+
+    /// Edits an object with `kubectl edit`, by an editor that gets the file as its last argument.
+    ///
+    /// # Errors
+    /// As [`Boxed::kubectl`].
+    pub async fn edit(&self, object: &str, editor: &str) -> Result<String> {
+        self.run(&["edit", object], Some(editor)).await
+    }
+
+    async fn run(&self, arguments: &[&str], editor: Option<&str>) -> Result<String> {
+        let done = programs::kubectl(&self.kubeconfig(), arguments, editor).await;
         let logs = || self.logs();
         self.clients.iter().try_for_each(Process::check)?;
         done.with_context(logs)
@@ -146,10 +176,26 @@ impl Boxed {
     /// # Errors
     /// As [`Boxed::kubectl`].
     pub async fn apply(&self, manifest: &str) -> Result<String> {
+        self.apply_with(manifest, &[]).await
+    }
+
+    /// The same on the server's side, as a manager of fields.
+    ///
+    /// # Errors
+    /// As [`Boxed::kubectl`].
+    pub async fn apply_as(&self, manager: &str, manifest: &str) -> Result<String> {
+        let manager = format!("--field-manager={manager}");
+        self.apply_with(manifest, &["--server-side", &manager])
+            .await
+    }
+
+    async fn apply_with(&self, manifest: &str, more: &[&str]) -> Result<String> {
         let file = self.folder.path().join("manifest.yaml");
         std::fs::write(&file, manifest)?;
         let file = file.to_str().context("a path in UTF-8")?;
-        self.kubectl(&["apply", "-f", file]).await
+        let mut all = vec!["apply", "-f", file];
+        all.extend(more);
+        self.kubectl(&all).await
     }
 }
 

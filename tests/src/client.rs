@@ -19,7 +19,20 @@ pub async fn of_file(file: &Path) -> Result<Client> {
 /// # Errors
 /// If it leads nowhere.
 pub async fn of(kubeconfig: Kubeconfig) -> Result<Client> {
-    let options = KubeConfigOptions::default();
-    let config = Config::from_custom_kubeconfig(kubeconfig, &options).await?;
+    Ok(Client::try_from(config(kubeconfig).await?)?)
+}
+
+/// A client that asks once: what other clients only take as a reason to try again is an answer for it.
+///
+/// # Errors
+/// If the file cannot be read.
+pub async fn that_asks_once(file: &Path) -> Result<Client> {
+    let mut config = config(Kubeconfig::read_from(file)?).await?;
+    config.default_retry = false;
     Ok(Client::try_from(config)?)
+}
+
+async fn config(kubeconfig: Kubeconfig) -> Result<Config> {
+    let options = KubeConfigOptions::default();
+    Ok(Config::from_custom_kubeconfig(kubeconfig, &options).await?)
 }

@@ -1,6 +1,7 @@
 //! A real Kubernetes control plane for a test: etcd, kube-apiserver with RBAC, and if wanted kube-scheduler and
 //! kube-controller-manager, on free loopback ports, with a folder of its own. All of it ends with the value.
 
+mod etcd;
 mod files;
 mod objects;
 
@@ -11,6 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client};
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::client;
@@ -77,6 +79,7 @@ pub struct ControlPlane {
     clients: Vec<Process>,
     api_server: Process,
     etcd: Process,
+    etcd_url: String,
     url: String,
     options: Options,
     folder: TempDir,
@@ -102,6 +105,7 @@ impl ControlPlane {
             clients: Vec::new(),
             api_server,
             etcd,
+            etcd_url,
             url,
             options,
             folder,
@@ -145,6 +149,12 @@ impl ControlPlane {
         self.api_server.pid()
     }
 
+    /// etcd's process.
+    #[must_use]
+    pub fn etcd_pid(&self) -> u32 {
+        self.etcd.pid()
+    }
+
     /// Kills etcd and kube-apiserver, starts them again on their ports with their data, and waits until they serve.
     ///
     /// # Errors
@@ -154,6 +164,24 @@ impl ControlPlane {
         self.etcd.restart()?;
         self.api_server.restart()?;
         self.until_served().await
+    }
+
+    /// Makes etcd and the API server forget the past until now, as the API server does every five minutes where it is not told
+    /// otherwise. The API server's caches notice some seconds later.
+    ///
+    /// # Errors
+    /// If etcd refuses.
+    pub async fn compact(&self) -> Result<()> {
+        etcd::compact(&self.etcd_url).await
+    }
+
+    /// Puts objects straight into etcd, each where the API server looks for it: `pods/default/web-0`, below `/registry`. It takes JSON
+    /// there as well as protobuf. What it fills in when an object is created must be there.
+    ///
+    /// # Errors
+    /// If etcd refuses.
+    pub async fn put(&self, objects: &[(String, Value)]) -> Result<()> {
+        etcd::put(&self.etcd_url, objects).await
     }
 
     /// A client of the administrator.
@@ -169,7 +197,7 @@ impl ControlPlane {
     /// # Errors
     /// If it ends with another code than 0; the error has what it said.
     pub async fn kubectl(&self, arguments: &[&str]) -> Result<String> {
-        programs::kubectl(&self.kubeconfig(), arguments).await
+        programs::kubectl(&self.kubeconfig(), arguments, None).await
     }
 
     /// Waits until the API server says it is ready and the namespace `default` is there.

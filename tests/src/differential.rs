@@ -2,27 +2,20 @@
 //!
 //! A script plays in a namespace of its own, and its cluster-scoped objects have that name before theirs, so that scripts do not meet.
 
+mod lists;
 mod script;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::Result;
-use kube::Client;
 
+use crate::controlplane::ControlPlane;
 use crate::recorded;
 use crate::recorded::replay::{Exchange, script_differences};
 pub use script::{Kind, kinds, script};
 
-/// Applies too, and compares who owns which field: there the two are not yet the same in all places.
-const OWNERS: &str = "STAGEWRIGHT_OWNERS";
 /// Stands for the script's own name in its paths and bodies.
 const RUN: &str = "RUN";
-
-/// Whether [`OWNERS`] is set.
-#[must_use]
-pub fn with_owners() -> bool {
-    std::env::var_os(OWNERS).is_some()
-}
 
 /// What two servers do with one script.
 #[derive(Debug, Clone)]
@@ -38,17 +31,14 @@ pub struct Comparison {
 /// # Errors
 /// If the real server does not answer.
 pub async fn compare(
-    client: &Client,
+    plane: &ControlPlane,
     prelude: &[Exchange],
     script: &[Exchange],
 ) -> Result<Comparison> {
     static RUNS: AtomicU32 = AtomicU32::new(0);
     let run = format!("d{:05}", RUNS.fetch_add(1, Ordering::Relaxed));
     let script = serde_json::to_string(script)?.replace(RUN, &run);
-    let mut answered = recorded::answers(client, &serde_json::from_str::<Vec<_>>(&script)?).await?;
-    if !with_owners() {
-        recorded::without_owners(&mut answered);
-    }
+    let answered = recorded::answers(plane, &serde_json::from_str::<Vec<_>>(&script)?).await?;
     let apart = script_differences(prelude, &answered);
     Ok(Comparison { answered, apart })
 }
@@ -59,7 +49,7 @@ pub async fn compare(
 /// # Errors
 /// If the real server does not answer.
 pub async fn shrink(
-    client: &Client,
+    plane: &ControlPlane,
     prelude: &[Exchange],
     script: &[Exchange],
     place: usize,
@@ -78,7 +68,7 @@ pub async fn shrink(
                 .filter(|(index, _)| !(from..until).contains(index))
                 .map(|(_, exchange)| exchange.clone())
                 .collect();
-            let tried = compare(client, prelude, &without).await?;
+            let tried = compare(plane, prelude, &without).await?;
             if tried
                 .apart
                 .iter()

@@ -1,5 +1,6 @@
 //! The host as a child process, and KWOK as one.
 
+pub mod admin;
 mod kwok;
 
 use std::ffi::OsStr;
@@ -8,8 +9,6 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 
 use crate::controlplane::{ControlPlane, free_port};
 use crate::process::Process;
@@ -240,15 +239,7 @@ impl Host {
     /// # Errors
     /// As [`Host::metrics`].
     pub async fn metric(&self, name: &str, parts: &[&str]) -> Result<f64> {
-        let text = self.metrics().await?;
-        let lines = text.lines().filter(|line| {
-            let rest = line.strip_prefix(name);
-            rest.is_some_and(|rest| rest.starts_with(['{', ' ']))
-                && parts.iter().all(|part| line.contains(part))
-        });
-        Ok(lines
-            .filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok())
-            .fold(0.0, |sum, value| sum + value))
+        Ok(admin::sum(&self.metrics().await?, name, parts))
     }
 
     /// What the host knows of an object, by its own command: `explain KIND NAME -o json`.
@@ -312,23 +303,7 @@ impl Host {
     /// # Errors
     /// If nobody answers.
     pub async fn get(&self, path: &str) -> Result<(u16, String)> {
-        let mut stream = TcpStream::connect(&self.admin).await?;
-        // HTTP/1.0: the answer comes in one piece and ends with the connection.
-        stream
-            .write_all(format!("GET {path} HTTP/1.0\r\nHost: {}\r\n\r\n", self.admin).as_bytes())
-            .await?;
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).await?;
-        let answer = String::from_utf8_lossy(&answer);
-        let (head, body) = answer
-            .split_once("\r\n\r\n")
-            .context("an answer without a body")?;
-        let code = head
-            .split(' ')
-            .nth(1)
-            .context("an answer without a status")?
-            .parse()?;
-        Ok((code, body.to_owned()))
+        admin::get(&self.admin, path).await
     }
 
     /// CPU time used so far.

@@ -6,6 +6,7 @@
 )]
 
 pub mod boxed;
+pub mod capture;
 pub mod client;
 pub mod controlplane;
 pub mod differential;
@@ -21,4 +22,5 @@ pub mod sample;
 pub mod scenario;
 pub mod simulator;
 pub mod staging;
+pub mod terminal;
 pub mod watcher;

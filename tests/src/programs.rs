@@ -209,11 +209,15 @@ fn build_stagewright() -> Result<PathBuf> {
     Ok(target.join(profile).join("stagewright"))
 }
 
-/// Runs kubectl with a kubeconfig and answers what it prints.
+/// Runs kubectl with a kubeconfig, and an editor if it is to edit, and answers what it prints.
 ///
 /// # Errors
 /// If it cannot be built, or ends with another code than 0; the error has what it said.
-pub(crate) async fn kubectl(kubeconfig: &Path, arguments: &[&str]) -> Result<String> {
+pub(crate) async fn kubectl(
+    kubeconfig: &Path,
+    arguments: &[&str],
+    editor: Option<&str>,
+) -> Result<String> {
     let built = tokio::task::spawn_blocking(|| program(Program::Kubectl));
     let mut command = Command::new(built.await??);
     command
@@ -223,6 +227,7 @@ pub(crate) async fn kubectl(kubeconfig: &Path, arguments: &[&str]) -> Result<Str
         .arg("--cache-dir")
         .arg(kubeconfig.with_extension("cache"))
         .args(arguments)
+        .envs(editor.map(|editor| ("KUBE_EDITOR", editor)))
         .stdin(Stdio::null());
     let output = tokio::task::spawn_blocking(move || command.output()).await??;
     if !output.status.success() {

@@ -9,7 +9,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use http_body::Body as _;
 use kube::Client;
+use serde_json::Value;
 
+use crate::client;
 use crate::controlplane::{ControlPlane, Options};
 use replay::{Exchange, Known};
 
@@ -39,9 +41,9 @@ pub fn is_recording() -> bool {
 ///
 /// # Errors
 /// Where they differ.
-pub async fn compare(client: &Client, file: &str, otherwise: &[(&str, &str)]) -> Result<()> {
+pub async fn compare(plane: &ControlPlane, file: &str, otherwise: &[(&str, &str)]) -> Result<()> {
     let script = replay::read(&text(file)?);
-    let mut answered = answers(client, &script).await?;
+    let mut answered = answers(plane, &script).await?;
     // They are long, and compared where scripts are.
     without_owners(&mut answered);
     if is_recording() {
@@ -53,8 +55,8 @@ pub async fn compare(client: &Client, file: &str, otherwise: &[(&str, &str)]) ->
             // What is known to be another here may hang on the moment there.
             .filter(|(wanted, _)| !replay::is_among(otherwise, wanted))
             .map(|(wanted, found)| {
-                let apart =
-                    replay::apart("", &replay::comparable(wanted), &replay::comparable(found));
+                let (there, now) = (replay::comparable(wanted), replay::comparable(found));
+                let apart = replay::apart("", &without_ages(&there), &without_ages(&now));
                 match apart.as_str() {
                     "" => apart,
                     _ => format!("{} {}{apart}\n", wanted.method, wanted.path),
@@ -70,6 +72,32 @@ pub async fn compare(client: &Client, file: &str, otherwise: &[(&str, &str)]) ->
     let wrong = replay::differences(&answered, otherwise);
     ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
     Ok(())
+}
+
+/// The same with one word for all ages of days and years: the file is of another day than a real server's answers.
+fn without_ages(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => map
+            .iter()
+            .map(|(key, value)| (key.clone(), without_ages(value)))
+            .collect(),
+        Value::Array(list) => list.iter().map(without_ages).collect(),
+        Value::String(text) => text
+            .split_inclusive(|letter: char| !letter.is_ascii_alphanumeric())
+            .map(|word| if is_age(word) { "AGE" } else { word })
+            .collect(),
+        other => other.clone(),
+    }
+}
+
+/// As `kubectl get` prints old ages: `6y330d`, also with a mark behind it.
+fn is_age(word: &str) -> bool {
+    let word = word.trim_end_matches(|letter: char| !letter.is_ascii_alphanumeric());
+    word.starts_with(|first: char| first.is_ascii_digit())
+        && word.ends_with(['y', 'd'])
+        && word
+            .trim_matches(|letter: char| letter.is_ascii_digit() || "yd".contains(letter))
+            .is_empty()
 }
 
 /// Takes who owns which field out of all answers.
@@ -108,15 +136,25 @@ pub fn text(file: &str) -> Result<String> {
 ///
 /// # Errors
 /// If one is not answered.
-pub async fn answers(client: &Client, script: &[Exchange]) -> Result<Vec<Exchange>> {
+pub async fn answers(plane: &ControlPlane, script: &[Exchange]) -> Result<Vec<Exchange>> {
+    let client = &client::that_asks_once(&plane.kubeconfig()).await?;
     let mut known = Known::default();
     let mut answered = Vec::new();
     let mut rest = script;
     while let Some((first, others)) = rest.split_first() {
-        // Watches take their time and change nothing, so those that follow each other are asked for at once.
+        if first.method == replay::COMPACT {
+            plane.compact().await?;
+            answered.push(Exchange {
+                at: now()?,
+                ..first.clone()
+            });
+            rest = others;
+            continue;
+        }
+        // Those that follow each other are asked for at once.
         let more = others
             .iter()
-            .take_while(|next| first.method == replay::WATCH && next.method == replay::WATCH);
+            .take_while(|next| first.waits() && next.waits());
         let (now, later) = rest.split_at(1 + more.count());
         let asked = now.iter().map(|exchange| known.filled(exchange));
         let asked: Vec<Exchange> = asked.collect();
@@ -135,17 +173,34 @@ pub async fn answers(client: &Client, script: &[Exchange]) -> Result<Vec<Exchang
     Ok(answered)
 }
 
-/// The request's answer, after as many tries as it takes until its code is the awaited one.
+/// The request's answer, after as many tries as it takes until it is the awaited one.
 async fn ask(client: &Client, exchange: &Exchange) -> Result<Exchange> {
     let deadline = tokio::time::Instant::now() + PATIENCE;
     let mut ticks = tokio::time::interval(POLL);
     loop {
         ticks.tick().await;
         let answer = once(client, exchange).await?;
-        match exchange.until {
-            Some(code) if code != answer.code && tokio::time::Instant::now() < deadline => {}
-            _ => return Ok(answer),
+        let is_awaited = exchange.until.is_none_or(|code| code == answer.code)
+            && exchange.holds.as_ref().is_none_or(|wanted| {
+                let found = answer.answer.as_ref();
+                found.is_some_and(|found| has(found, wanted))
+            });
+        if is_awaited || tokio::time::Instant::now() >= deadline {
+            return Ok(answer);
         }
+    }
+}
+
+/// Whether all that is wanted is there: of an object its members, of a list an item for each.
+fn has(found: &Value, wanted: &Value) -> bool {
+    match (found, wanted) {
+        (Value::Object(found), Value::Object(wanted)) => wanted
+            .iter()
+            .all(|(key, wanted)| found.get(key).is_some_and(|found| has(found, wanted))),
+        (Value::Array(found), Value::Array(wanted)) => wanted
+            .iter()
+            .all(|wanted| found.iter().any(|found| has(found, wanted))),
+        (found, wanted) => found == wanted,
     }
 }
 
@@ -164,12 +219,17 @@ async fn once(client: &Client, exchange: &Exchange) -> Result<Exchange> {
         }
     }
     let answer = replay::answer(exchange, &bytes);
-    let now = jiff::Timestamp::from_second(jiff::Timestamp::now().as_second())?;
     Ok(Exchange {
         answer: (!exchange.setup).then_some(answer),
-        at: now.to_string(),
+        at: now()?,
         code,
         warnings,
         ..exchange.clone()
     })
+}
+
+/// The time, in whole seconds.
+fn now() -> Result<String> {
+    let now = jiff::Timestamp::from_second(jiff::Timestamp::now().as_second())?;
+    Ok(now.to_string())
 }

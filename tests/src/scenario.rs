@@ -1,5 +1,6 @@
 //! What the cluster tests share: one control plane for a program, scenes on it, objects by the hundred, bounded waits on watches.
 
+mod definitions;
 mod guest;
 mod measure;
 mod objects;
@@ -9,6 +10,7 @@ mod view;
 
 use std::time::Duration;
 
+pub use definitions::{define, undefine};
 pub use guest::component;
 pub use measure::patches;
 pub use objects::{

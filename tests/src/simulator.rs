@@ -5,8 +5,10 @@
 
 mod calm;
 pub mod dice;
+mod fatal;
 mod hosts;
 mod ledger;
+mod less;
 mod plan;
 mod pods;
 mod stream;
@@ -16,11 +18,12 @@ mod views;
 mod wire;
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use serde_json::{Map, Value, json};
 use stagewright::plugin::Plugin;
 use stagewright_apiserver::clock::TokioClock;
@@ -31,6 +34,7 @@ use tokio::time::{Instant, sleep_until};
 
 pub use hosts::engine;
 pub use ledger::Violation;
+pub use less::{Less, shortest};
 
 use crate::watcher::DeclaredOrder;
 use dice::Dice;
@@ -65,6 +69,8 @@ pub struct Options {
     pub own: Option<(Arc<Plugin>, DeclaredOrder)>,
     /// The rules whose violations count; none: all of them.
     pub rules: &'static [&'static str],
+    /// What is left out.
+    pub less: Less,
 }
 
 /// What became of a world.
@@ -72,6 +78,8 @@ pub struct Options {
 pub struct Outcome {
     /// Its seed.
     pub seed: u64,
+    /// What was left out.
+    pub less: Less,
     /// Versions of objects.
     pub versions: u64,
     /// Those of pods and nodes that hosts wrote.
@@ -124,7 +132,8 @@ pub fn run_all(seeds: std::ops::Range<u64>, options: &Options) -> Result<Sums> {
             if seed >= seeds.end {
                 break;
             }
-            let outcome = run(seed, options)?;
+            let outcome = catch_unwind(AssertUnwindSafe(|| run(seed, options)));
+            let outcome = outcome.map_err(|_| anyhow!("the world of seed {seed} broke"))??;
             sums.worlds += 1;
             sums.versions += outcome.versions;
             sums.transitions += outcome.transitions;
@@ -141,7 +150,7 @@ pub fn run_all(seeds: std::ops::Range<u64>, options: &Options) -> Result<Sums> {
         let joined = threads.into_iter().map(|thread| {
             thread
                 .join()
-                .unwrap_or_else(|_| Err(anyhow::anyhow!("a world broke")))
+                .unwrap_or_else(|_| Err(anyhow!("a thread broke")))
         });
         joined.collect()
     });
@@ -160,7 +169,7 @@ pub fn run_all(seeds: std::ops::Range<u64>, options: &Options) -> Result<Sums> {
 async fn play(seed: u64, options: &Options) -> Result<Outcome> {
     let began = Instant::now();
     let mut dice = Dice::new(seed);
-    let plan = Plan::new(&mut dice, options.scale);
+    let plan = Plan::new(&mut dice, options.scale, options.less);
     let tap = tap(seed, &plan, options);
     let trouble = Trouble {
         until: began + plan.busy,
@@ -256,6 +265,7 @@ fn outcome(seed: u64, tap: &Tap, lasted: Duration, options: &Options) -> Outcome
     let first = violations.first().map(|violation| violation.key.as_str());
     Outcome {
         seed,
+        less: options.less,
         versions,
         transitions,
         digest,
@@ -271,6 +281,7 @@ impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             seed,
+            less,
             versions,
             transitions,
             lasted,
@@ -285,10 +296,11 @@ impl fmt::Display for Outcome {
             writeln!(f, "  {violation}")?;
         }
         write!(f, "{}", self.history)?;
-        write!(
-            f,
-            "again: STAGEWRIGHT_SEED={seed} cargo test --test simulator"
-        )
+        write!(f, "again: STAGEWRIGHT_SEED={seed} ")?;
+        if *less != Less::default() {
+            write!(f, "STAGEWRIGHT_LESS={less} ")?;
+        }
+        f.write_str("cargo test --test simulator whatever")
     }
 }
 

@@ -181,8 +181,14 @@ pub struct Judge(Record);
 
 impl Judge {
     /// The next version of an object, or its last one. Versions of an object come in order, each once.
-    pub fn observe(&mut self, kind: &str, rules: &Rules, object: Value, is_gone: bool) {
-        self.0.observe(kind, rules, object, is_gone);
+    pub fn observe(
+        &mut self,
+        kind: &str,
+        rules: &Rules,
+        object: impl Into<Arc<Value>>,
+        is_gone: bool,
+    ) {
+        self.0.observe(kind, rules, object.into(), is_gone);
     }
 
     /// What was seen until now.

@@ -1,10 +1,13 @@
 //! The binary's answers to bad input that needs no cluster: exit code, a message that names what is wrong, and the remedy.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
 use stagewright_tests::{programs, scenario};
 
 /// A refusal comes at once; the limit is for a busy machine.
@@ -12,6 +15,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 struct Outcome {
     code: Option<i32>,
+    stdout: String,
     stderr: String,
 }
 
@@ -23,22 +27,27 @@ fn run(arguments: &[&str]) -> Result<Outcome> {
         .args((arguments.first() == Some(&"run")).then_some("--server-address=127.0.0.1:0"))
         .env_clear()
         .env("HOME", "/nonexistent")
-        .stdout(Stdio::null())
+        .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()?;
-    let stderr = child.stderr.take().context("stderr")?;
-    let (sender, receiver) = std::sync::mpsc::channel();
-    std::thread::spawn(move || drop(sender.send(std::io::read_to_string(stderr))));
-    let read = receiver.recv_timeout(LIMIT);
-    if read.is_err() {
+    let stdout = collected(child.stdout.take().context("stdout")?);
+    let stderr = collected(child.stderr.take().context("stderr")?).recv_timeout(LIMIT);
+    if stderr.is_err() {
         child.kill()?;
     }
     let status = child.wait()?;
-    let stderr = read.with_context(|| format!("{arguments:?} did not end within {LIMIT:?}"))??;
     Ok(Outcome {
         code: status.code(),
-        stderr,
+        stdout: stdout.recv()??,
+        stderr: stderr.with_context(|| format!("{arguments:?} did not end within {LIMIT:?}"))??,
     })
+}
+
+/// All that comes out of a pipe, when it is closed.
+fn collected(pipe: impl Read + Send + 'static) -> Receiver<std::io::Result<String>> {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || drop(sender.send(std::io::read_to_string(pipe))));
+    receiver
 }
 
 /// The run must end with the code, and its message must have all the parts.
@@ -279,6 +288,36 @@ fn help_and_version_need_nothing() -> Result<()> {
             outcome.code,
             outcome.stderr
         );
+    }
+    Ok(())
+}
+
+#[test]
+fn what_is_only_printed_is_printed_for_scripts_too() -> Result<()> {
+    let printed = |arguments: &[&str]| -> Result<String> {
+        let outcome = run(arguments)?;
+        ensure!(outcome.code == Some(0), "{arguments:?}: {}", outcome.stderr);
+        Ok(outcome.stdout)
+    };
+    for command in ["version", "crd"] {
+        let json: Value = serde_json::from_str(&printed(&[command, "-o", "json"])?)?;
+        let yaml: Value = serde_saphyr::from_str(&printed(&[command, "-o", "yaml"])?)?;
+        ensure!(json == yaml, "{json} is not {yaml}");
+        let (text, place, part) = match command {
+            "version" => (
+                "stagewright v",
+                "/version",
+                json!(env!("CARGO_PKG_VERSION")),
+            ),
+            _ => (
+                "apiVersion: apiextensions.k8s.io/v1\n",
+                "/spec/names/kind",
+                json!("PhaseOrder"),
+            ),
+        };
+        ensure!(json.pointer(place) == Some(&part), "{json:#}");
+        let printed = printed(&[command])?;
+        ensure!(printed.starts_with(text), "{printed}");
     }
     Ok(())
 }

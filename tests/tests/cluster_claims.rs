@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use kube::api::ListParams;
 use serde_json::{Value, json};
 use stagewright_tests::scenario::{
     self, Known, SOON, Scene, View, is_true, name, node, phase, pod, text, uid, version,
@@ -14,6 +15,7 @@ fn main() {
         stagewright_tests::scenario!(a_node_that_loses_its_label_takes_1000_pending_pods_with_it),
         stagewright_tests::scenario!(mirror_pods_are_never_touched),
         stagewright_tests::scenario!(a_real_node_and_its_pods_are_never_touched),
+        stagewright_tests::scenario!(a_dry_run_tells_what_it_would_do_and_does_nothing),
     ]);
 }
 
@@ -247,4 +249,71 @@ impl Drop for Kubelet {
     fn drop(&mut self) {
         self.task.abort();
     }
+}
+
+/// One play that would be written and one that would be refused, told in the log; nothing is written, no Lease, and no Event.
+async fn a_dry_run_tells_what_it_would_do_and_does_nothing(scene: Scene) -> Result<()> {
+    let plugin = scenario::component("hostile")?;
+    let mut arguments = scene.selected();
+    let settings = json!({"behave": "play-uid", "subject": {"selector": "refused=yes"}});
+    arguments.extend([
+        "--dry-run".to_owned(),
+        "--node-lease-duration-seconds=40".to_owned(),
+        format!("--plugin={}", plugin.display()),
+        format!("--settings=hostile={settings}"),
+    ]);
+    let host = scene.host(&arguments).await?;
+    let written = scenario::create(&scene.client, node("dry", &scene.name)).await?;
+    let mut refused = pod(&scene.name, "refused", "dry");
+    scenario::set(
+        &mut refused,
+        "metadata",
+        "labels",
+        json!({"refused": "yes"}),
+    );
+    let admitted = pod(&scene.name, "admitted", "dry");
+    let created = scenario::create_all(&scene.client, [admitted, refused]).await?;
+    let tells = |log: &str, words: [&str; 2]| {
+        log.lines()
+            .any(|line| words.iter().all(|word| line.contains(word)))
+    };
+    for words in [
+        ["would write", "admitted"],
+        ["would write", "dry"],
+        ["IdentityChanged", "refused"],
+    ] {
+        host.until_log(&words.join(" and "), SOON, |log| tells(log, words))
+            .await?;
+    }
+    // The real controllers write too; what was written says who did it.
+    let is_ours = |object: &Value| object.to_string().contains(r#""stagewright""#);
+    for object in created.iter().chain([&written]) {
+        let now = scenario::read(&scene.client, object).await?;
+        ensure!(!is_ours(&now), "it was written to: {now}");
+    }
+    for (kind, namespace) in [
+        ("v1/Event", &*scene.name),
+        ("coordination.k8s.io/v1/Lease", "kube-node-lease"),
+    ] {
+        let all = scenario::api(&scene.client, kind, Some(namespace))?;
+        for object in all.list(&ListParams::default()).await? {
+            let object = serde_json::to_value(object)?;
+            let is_the_nodes = name(&object) == "dry";
+            ensure!(
+                !is_the_nodes && (kind != "v1/Event" || !is_ours(&object)),
+                "{object}"
+            );
+        }
+    }
+    let metrics = host.metrics().await?;
+    let is_write = |line: &&str| {
+        let verbs = ["create", "update", "patch", "delete"];
+        line.starts_with("stagewright_requests_total")
+            && verbs
+                .iter()
+                .any(|verb| line.contains(&format!("verb=\"{verb}\"")))
+    };
+    let sent = metrics.lines().find(is_write);
+    ensure!(sent.is_none(), "a write was sent: {sent:?}");
+    Ok(())
 }

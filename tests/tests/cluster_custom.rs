@@ -12,6 +12,7 @@ fn main() {
         stagewright_tests::scenario!(a_trainer_goes_on_when_its_dataset_changes),
         stagewright_tests::scenario!(a_spec_edit_starts_a_new_epoch),
         stagewright_tests::scenario!(a_backward_answer_is_refused_and_shown),
+        stagewright_tests::scenario!(a_kind_goes_comes_back_and_changes_under_way),
     ]);
 }
 
@@ -22,10 +23,7 @@ fn object(scene: &Scene, kind: &str, name: &str, spec: Value) -> Value {
 /// The kinds, a host with the plugin, and a view of the trainers.
 async fn start(scene: &Scene) -> Result<(Host, View)> {
     for name in ["Trainer", "Dataset"] {
-        if let Err(error) = scenario::create(&scene.client, scenario::custom_kind(name)).await {
-            // An earlier scenario on this control plane made it.
-            ensure!(format!("{error:#}").contains("already exists"), error);
-        }
+        scenario::define(&scene.client, scenario::custom_kind(name)).await?;
     }
     let plugin = scenario::component("trainer")?;
     let mut arguments = vec![
@@ -283,3 +281,53 @@ async fn a_backward_answer_is_refused_and_shown(scene: Scene) -> Result<()> {
     let second = |known: &Known| phases(known, "rebel").last() == Some(&("Active".to_owned(), 2));
     trainers.until("Active in a new epoch", SOON, second).await
 }
+
+/// The kind is deleted while an object waits in it, and comes back with a schema that does not know all phases: the host goes on with
+/// whatever is there, says what the server refuses, and is done as soon as the schema allows it.
+async fn a_kind_goes_comes_back_and_changes_under_way(scene: Scene) -> Result<()> {
+    let (host, trainers) = start(&scene).await?;
+    let trainer = |name: &str| object(&scene, "Trainer", name, json!({"dataset": "digits"}));
+    scenario::create_when_served(&scene.client, trainer("one")).await?;
+    trainers
+        .until("Queued", SOON, |known| is_in(known, "one", "Queued"))
+        .await?;
+    let kind = scenario::custom_kind("Trainer");
+    scenario::undefine(&scene.client, &kind).await?;
+    drop(trainers);
+
+    let dataset = object(&scene, "Dataset", "digits", json!({}));
+    let dataset = scenario::create(&scene.client, dataset).await?;
+    let ready = json!({"status": {"ready": true}});
+    scenario::merge(&scene.client, &dataset, Some("status"), ready).await?;
+    let knows = |phases: &[&str]| {
+        let mut kind = kind.clone();
+        if let Some(status) = kind.pointer_mut(STATUS) {
+            *status = json!({"type": "object", "properties": {
+                "phase": {"type": "string", "enum": phases}, "observedGeneration": {"type": "integer"}}});
+        }
+        kind
+    };
+    scenario::create(&scene.client, knows(&["Queued", "Provisioning"])).await?;
+    scenario::create_when_served(&scene.client, trainer("two")).await?;
+    let trainers = View::open(&scene.client, "example.com/v1/Trainer", Some(&scene.name)).await?;
+    let provisioning = |known: &Known| is_in(known, "two", "Provisioning");
+    trainers.until("Provisioning", SOON, provisioning).await?;
+    trainers
+        .holds("no further", Duration::from_secs(2), provisioning)
+        .await?;
+    let explained = host
+        .explain_text("Trainer", Some(&scene.name), "two")
+        .await?;
+    ensure!(
+        explained.contains("Unsupported value"),
+        "explain does not say what the server refuses:\n{explained}"
+    );
+    let wide = knows(&["Queued", "Provisioning", "Active", "Retired"]);
+    scenario::merge(&scene.client, &kind, None, wide).await?;
+    trainers
+        .until("Active", 2 * SOON, |known| is_in(known, "two", "Active"))
+        .await
+}
+
+/// Where a definition has the schema of the status.
+const STATUS: &str = "/spec/versions/0/schema/openAPIV3Schema/properties/status";

@@ -1,13 +1,11 @@
 //! The differential test: scripts of requests from seeds, answered by a real kube-apiserver and by the server in the box.
 //!
 //! `STAGEWRIGHT_SEED=n` plays one script again and looks for the shortest that still differs; `STAGEWRIGHT_SEEDS=n` plays so many;
-//! `STAGEWRIGHT_RECORD=1` writes those that the plain tests replay; `STAGEWRIGHT_OWNERS=1` has server-side apply among the requests and
-//! compares managedFields, where answers are not yet equal everywhere.
+//! `STAGEWRIGHT_RECORD=1` writes those that the plain tests replay.
 
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
-use kube::Client;
 use libtest_mimic::{Arguments, Trial};
 use serde_json::{Value, json};
 use stagewright_tests::controlplane::{ControlPlane, Options};
@@ -48,17 +46,20 @@ async fn differential() -> Result<()> {
     options.api_server_arguments.push(
         "--disable-admission-plugins=StorageObjectInUseProtection,TaintNodesByCondition".to_owned(),
     );
+    // What is forgotten is so when a script says. With 0 nobody would tell the server's caches of that.
+    options
+        .api_server_arguments
+        .push("--etcd-compaction-interval=24h".to_owned());
     let plane = ControlPlane::start(options).await?;
-    let client = plane.client().await?;
-    let prelude = recorded::answers(&client, &replay::prelude()).await?;
+    let prelude = recorded::answers(&plane, &replay::prelude()).await?;
     let kinds = kinds()?;
     let mut recording = prelude.clone();
     let mut sums: BTreeMap<u16, usize> = BTreeMap::new();
     let mut wrong = Vec::new();
     for seed in seeds {
-        let script = script(seed, &kinds, differential::with_owners());
+        let script = script(seed, &kinds);
         let Comparison { answered, apart } =
-            differential::compare(&client, &prelude, &script).await?;
+            differential::compare(&plane, &prelude, &script).await?;
         for exchange in &answered {
             *sums.entry(exchange.code).or_default() += 1;
         }
@@ -87,13 +88,7 @@ async fn differential() -> Result<()> {
     let shown = wrong.iter().take(SHRUNK);
     if std::env::var_os("STAGEWRIGHT_SEED").is_some() {
         for (seed, place, told) in shown {
-            let short = shrunk(
-                &client,
-                &prelude,
-                &script(*seed, &kinds, differential::with_owners()),
-                *place,
-            )
-            .await?;
+            let short = shrunk(&plane, &prelude, &script(*seed, &kinds), *place).await?;
             println!("seed {seed}, request {place}: {told}\n  again with\n{short}");
         }
     }
@@ -103,12 +98,12 @@ async fn differential() -> Result<()> {
 
 /// The shortest script with that difference, for people.
 async fn shrunk(
-    client: &Client,
+    plane: &ControlPlane,
     prelude: &[replay::Exchange],
     script: &[replay::Exchange],
     place: usize,
 ) -> Result<String> {
-    let short = differential::shrink(client, prelude, script, place).await?;
+    let short = differential::shrink(plane, prelude, script, place).await?;
     let lines = short.iter().map(|exchange| {
         let body = exchange.body.as_ref().map(Value::to_string);
         let media = exchange.media.as_deref().unwrap_or_default();

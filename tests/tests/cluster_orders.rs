@@ -6,21 +6,15 @@ use serde_json::{Value, json};
 use stagewright::orders;
 use stagewright_tests::host::{Host, Version, stage_definition};
 use stagewright_tests::scenario::{
-    self, SOON, Scene, View, create, create_when_served, merge, node, phase, text,
+    self, SOON, Scene, View, create, create_when_served, define, merge, node, phase, text,
 };
 
 fn main() {
     scenario::play(&[
         stagewright_tests::scenario!(the_schema_lets_in_what_makes_sense),
         stagewright_tests::scenario!(an_order_holds_as_soon_as_it_is_there),
+        stagewright_tests::scenario!(an_order_holds_though_its_kind_comes_late),
     ]);
-}
-
-async fn define(scene: &Scene, definition: Value) -> Result<()> {
-    if let Err(error) = create(&scene.client, definition).await {
-        ensure!(format!("{error:#}").contains("already exists"), error);
-    }
-    Ok(())
 }
 
 fn order(name: &str, spec: Value) -> Value {
@@ -32,7 +26,7 @@ fn trainer(phases: Value) -> Value {
 }
 
 async fn the_schema_lets_in_what_makes_sense(scene: Scene) -> Result<()> {
-    define(&scene, orders::definition()).await?;
+    define(&scene.client, orders::definition()).await?;
     let good = trainer(json!({"Queued": ["Active"], "Active": ["Queued", "Done"], "Done": []}));
     create_when_served(&scene.client, order("good", good.clone())).await?;
     let latches = json!({"kind": "example.com/v1/Trainer", "latches": ["Provisioned"], "epochs": ["/status/generation"]});
@@ -82,13 +76,27 @@ fn stage(name: &str, from: &str, to: &str) -> Value {
 }
 
 async fn an_order_holds_as_soon_as_it_is_there(scene: Scene) -> Result<()> {
-    define(&scene, orders::definition()).await?;
-    define(&scene, stage_definition(Version::V08).await?).await?;
-    define(&scene, scenario::custom_kind("Trainer")).await?;
+    define(&scene.client, orders::definition()).await?;
+    define(&scene.client, stage_definition(Version::V08).await?).await?;
+    let stage = stage("back", "Active", "Queued");
+    create_when_served(&scene.client, stage).await?;
+    orders_are_followed(scene, "--enable-crds=Stage", false).await
+}
+
+/// Nothing of the API server's is waited for at the start, and the definition comes while the host is at work.
+async fn an_order_holds_though_its_kind_comes_late(scene: Scene) -> Result<()> {
+    scenario::undefine(&scene.client, &orders::definition()).await?;
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("stages.json");
+    std::fs::write(&file, stage("back", "Active", "Queued").to_string())?;
+    orders_are_followed(scene, &format!("--config={}", file.display()), true).await
+}
+
+async fn orders_are_followed(scene: Scene, stages: &str, late: bool) -> Result<()> {
+    define(&scene.client, scenario::custom_kind("Trainer")).await?;
     create(&scene.client, node(&scene.name, &scene.name)).await?;
-    create_when_served(&scene.client, stage("back", "Active", "Queued")).await?;
     let mut arguments = scene.selected();
-    arguments.push("--enable-crds=Stage".to_owned());
+    arguments.push(stages.to_owned());
     arguments.push("--stock-plugins=node".to_owned());
     let host = scene.host(&arguments).await?;
     let trainers = View::open(&scene.client, "example.com/v1/Trainer", Some(&scene.name)).await?;
@@ -116,9 +124,12 @@ async fn an_order_holds_as_soon_as_it_is_there(scene: Scene) -> Result<()> {
     let log = host.log();
     ensure!(log.contains("no order for example.com/v1/Trainer"), "{log}");
 
+    if late {
+        define(&scene.client, orders::definition()).await?;
+    }
     let forward = trainer(json!({"Queued": ["Active"], "Active": ["Done"], "Done": []}));
+    let forward = create_when_served(&scene.client, order("forward", forward)).await?;
     let orders = View::open(&scene.client, "stagewright.dev/v1alpha1/PhaseOrder", None).await?;
-    let forward = create(&scene.client, order("forward", forward)).await?;
     let pods = json!({"kind": "v1/Pod", "path": "/status/phase", "phases": {"Running": ["Pending"], "Pending": []}});
     create(&scene.client, order("pods", pods)).await?;
     for (name, status, part) in [

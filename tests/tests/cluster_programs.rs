@@ -1,4 +1,5 @@
-//! The API server in the box, used by real programs as they are: kube-controller-manager, kube-scheduler, kubectl, and our own host.
+//! The API server in the box, used by real programs as they are: kube-controller-manager, kube-scheduler, kubectl, kwok, and our own
+//! host.
 
 #![allow(
     clippy::indexing_slicing,
@@ -8,7 +9,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use stagewright_tests::boxed::Boxed;
 
@@ -31,6 +32,15 @@ async fn cluster() -> Result<Boxed> {
     let mut boxed = Boxed::start().await?;
     boxed.attach_control_plane().await?;
     boxed.attach_host().await?;
+    boxed.apply(&nodes()?).await?;
+    boxed
+        .kubectl(&["wait", "nodes", "--all", "--for=condition=Ready", TIMEOUT])
+        .await?;
+    Ok(boxed)
+}
+
+/// Three nodes.
+fn nodes() -> Result<String> {
     let mut nodes = String::new();
     for number in 0..3 {
         writeln!(
@@ -39,11 +49,7 @@ async fn cluster() -> Result<Boxed> {
              status: {{capacity: &all {{cpu: 64, memory: 256Gi, pods: 110}}, allocatable: *all}}"
         )?;
     }
-    boxed.apply(&nodes).await?;
-    boxed
-        .kubectl(&["wait", "nodes", "--all", "--for=condition=Ready", TIMEOUT])
-        .await?;
-    Ok(boxed)
+    Ok(nodes)
 }
 
 async fn read(boxed: &Boxed, arguments: &[&str]) -> Result<Value> {
@@ -225,5 +231,101 @@ async fn kubectl_works_on_the_server_alone() -> Result<()> {
         .await?;
     let left = boxed.kubectl(&["get", "configmaps", "-o", "name"]).await?;
     ensure!(left.is_empty(), "{left}");
+    Ok(())
+}
+
+/// kwok's own stages for pods and nodes, as its README has them.
+const STAGES: [&str; 3] = [
+    "kustomize/stage/node/fast",
+    "kustomize/stage/node/heartbeat-with-lease",
+    "kustomize/stage/pod/fast",
+];
+
+#[tokio::test]
+async fn kwok_is_the_controller_of_the_servers_nodes_and_pods() -> Result<()> {
+    let boxed = Boxed::start().await?;
+    let kwok = boxed
+        .kwok(&STAGES, &["--node-lease-duration-seconds=40"])
+        .await?;
+    boxed.apply(&nodes()?).await?;
+    let log = || kwok.log();
+    let ready = ["wait", "nodes", "--all", "--for=condition=Ready", TIMEOUT];
+    boxed.kubectl(&ready).await.with_context(log)?;
+    let mut pods = String::new();
+    for number in 0..20 {
+        writeln!(
+            pods,
+            "---\napiVersion: v1\nkind: Pod\nmetadata: {{name: pod-{number}}}\n\
+             spec: {{nodeName: node-{}, terminationGracePeriodSeconds: 1, containers: [{{name: main, image: example.com/main}}]}}",
+            number % 3
+        )?;
+    }
+    boxed.apply(&pods).await?;
+    let running = "--for=jsonpath={.status.phase}=Running";
+    boxed
+        .kubectl(&["wait", "pods", "--all", running, TIMEOUT])
+        .await
+        .with_context(log)?;
+    let leases = read(&boxed, &["leases", "-n", "kube-node-lease"]).await?;
+    let held = leases["items"].as_array().map_or(0, Vec::len);
+    ensure!(held == 3, "a lease for each node: {leases}");
+
+    boxed
+        .kubectl(&["delete", "pods", "--all", TIMEOUT])
+        .await
+        .with_context(log)?;
+    ensure!(kwok.is_alive(), "{}", kwok.log());
+    Ok(())
+}
+
+#[tokio::test]
+async fn kubectl_edits_explains_applies_as_one_of_many_and_says_what_is_missing() -> Result<()> {
+    let boxed = Boxed::start().await?;
+    boxed
+        .kubectl(&[
+            "create",
+            "configmap",
+            "settings",
+            "--from-literal=mode=slow",
+        ])
+        .await?;
+    let told = boxed
+        .edit("configmap/settings", "sed -i s/slow/fast/")
+        .await?;
+    ensure!(told.contains("configmap/settings edited"), "{told}");
+    let stored = read(&boxed, &["configmap", "settings"]).await?;
+    ensure!(stored["data"]["mode"] == "fast", "{stored}");
+
+    let told = boxed
+        .kubectl(&["explain", "pods.spec.containers.imagePullPolicy"])
+        .await?;
+    ensure!(told.contains("FIELD: imagePullPolicy <string>"), "{told}");
+
+    let map = |value: &str| {
+        format!(
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: shared}}\ndata: {{mode: {value}}}\n"
+        )
+    };
+    let first = boxed.apply_as("first", &map("slow")).await?;
+    ensure!(
+        first.contains("configmap/shared serverside-applied"),
+        "{first}"
+    );
+    let refused = boxed.apply_as("second", &map("fast")).await;
+    let told = refused
+        .err()
+        .map(|error| format!("{error:#}"))
+        .unwrap_or_default();
+    ensure!(
+        told.contains(r#"conflict with "first": .data.mode"#),
+        "{told}"
+    );
+
+    let missing = boxed.kubectl(&["top", "pods"]).await;
+    let told = missing
+        .err()
+        .map(|error| format!("{error:#}"))
+        .unwrap_or_default();
+    ensure!(told.contains("Metrics API not available"), "{told}");
     Ok(())
 }

@@ -64,14 +64,7 @@ fn gauge(scene: &Scene, name: &str) -> Value {
 }
 
 async fn gauges(scene: &Scene) -> Result<(View, Vec<Value>)> {
-    if let Err(error) = scenario::create(&scene.client, gauge_kind()).await {
-        // An earlier scenario on this control plane made it.
-        ensure!(
-            format!("{error:#}").contains("AlreadyExists")
-                || format!("{error:#}").contains("already exists"),
-            error
-        );
-    }
+    scenario::define(&scene.client, gauge_kind()).await?;
     let mut objects = Vec::new();
     for number in 0..OBJECTS {
         objects.push(

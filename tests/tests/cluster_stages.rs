@@ -40,11 +40,7 @@ async fn host(scene: &Scene, stock: &str) -> Result<Host> {
 
 /// The kind, if no other scenario has made it.
 async fn define(scene: &Scene) -> Result<()> {
-    let definition = stage_definition(Version::V08).await?;
-    if let Err(error) = create(&scene.client, definition).await {
-        ensure!(format!("{error:#}").contains("already exists"), error);
-    }
-    Ok(())
+    scenario::define(&scene.client, stage_definition(Version::V08).await?).await
 }
 
 /// The first scenario: there is no such kind yet.

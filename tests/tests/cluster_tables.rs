@@ -32,7 +32,7 @@ async fn tables() -> Result<()> {
     let plane = recorded::start().await?;
     let client = plane.client().await?;
     columns(&client).await?;
-    recorded::compare(&client, "tables.json", &replay::TABLES_OTHERWISE).await
+    recorded::compare(&plane, "tables.json", &replay::TABLES_OTHERWISE).await
 }
 
 /// The columns of all kinds are those of the file.

@@ -20,11 +20,10 @@ use serde_json::{Value, json};
 use stagewright::plugin::{Engine, Limits, Plugin, Source};
 use stagewright_apiserver::clock::ManualClock;
 use stagewright_apiserver::{ApiServer, Options};
-use stagewright_core::guard::{Rules, Surface, rehearse};
+use stagewright_core::guard::rehearse;
 use stagewright_core::interface::{Answer, Effect};
 use stagewright_core::json::prune;
 use stagewright_core::object::{Kind, Snapshot};
-use stagewright_core::order::Order;
 use stagewright_core::time::Time;
 use stagewright_tests::sample;
 
@@ -164,43 +163,25 @@ fn play(times: u32) -> Result<()> {
     Ok(())
 }
 
-/// The pod as a server sends it.
-fn stored() -> Result<Value> {
-    let mut pod: Value = serde_json::from_str(&sample::pod())?;
-    pod["metadata"]["resourceVersion"] = json!("7");
-    Ok(pod)
-}
-
 fn guard(times: u32) -> Result<()> {
     let plugin = pod_plugin()?;
     let effects = started(&plugin)?;
-    let kind = Kind::new("v1", "Pod");
-    let subject = Snapshot::parse(&kind, stored()?)?;
-    let description = plugin.description();
-    let declared = description.subjects.first().context("pods")?;
-    let rules = Rules {
-        plugin: plugin.name(),
-        order: &Order::built_in(&kind).context("the order of pods")?,
-        surface: &Surface::built_in(&kind).context("the surface of pods")?,
-        writes: &declared.writes,
-        applies: &description.applies,
-        impersonation: false,
-        now: sample::context().now,
-    };
-    for _ in 0..times {
-        let rehearsal = rehearse(&subject, &effects, &rules);
-        ensure!(
-            rehearsal.is_ok_and(|rehearsal| rehearsal.changes),
-            "the start is refused"
-        );
-    }
-    Ok(())
+    sample::judged(&plugin, |subject, rules| {
+        for _ in 0..times {
+            let rehearsal = rehearse(subject, &effects, rules);
+            ensure!(
+                rehearsal.is_ok_and(|rehearsal| rehearsal.changes),
+                "the start is refused"
+            );
+        }
+        Ok(())
+    })
 }
 
 fn cut(times: u32) -> Result<()> {
     let plugin = pod_plugin()?;
-    let declared = plugin.description().subjects.first().context("pods")?;
-    let (kind, text) = (Kind::new("v1", "Pod"), stored()?.to_string());
+    let declared = sample::declared(&plugin)?;
+    let (kind, text) = (Kind::new("v1", "Pod"), sample::stored()?.to_string());
     for _ in 0..times {
         let subject = Snapshot::parse(&kind, serde_json::from_str(&text)?)?;
         ensure!(

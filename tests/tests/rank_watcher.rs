@@ -77,8 +77,8 @@ async fn it_sees_pods_move_backward_under_kwok_v0_4() -> Result<()> {
         .await?;
     let touches = touch(&client);
     let enough = watcher
-        .until("10 moves backward", LIMIT, |report| {
-            report.of("PhaseBackward").len() >= 10
+        .until("two dozen moves backward", LIMIT, |report| {
+            report.of("PhaseBackward").len() >= 24
         })
         .await;
     touches.abort();

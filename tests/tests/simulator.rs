@@ -1,7 +1,8 @@
 //! Worlds from seeds: whatever goes wrong between hosts, users and API server, no write of a host moves an object backward or lands on
 //! another object, and everything comes to rest. And the proof that each layer counts: without it, worlds are found where that fails.
 //!
-//! `STAGEWRIGHT_SEED=n` runs one world again, with the hosts' log if `RUST_LOG` asks for it; `STAGEWRIGHT_SEEDS=n` runs so many.
+//! `STAGEWRIGHT_SEED=n` runs one world again, with the hosts' log if `RUST_LOG` asks for it, and with less in it as `STAGEWRIGHT_LESS`
+//! says; `STAGEWRIGHT_SEEDS=n` runs so many.
 
 #![allow(
     clippy::unwrap_used,
@@ -17,8 +18,12 @@ use std::time::Instant;
 use serde_json::{Value, json};
 use stagewright::args::{LogArgs, LogFormat};
 use stagewright::plugin::{Plugin, Source};
-use stagewright_tests::simulator::{Options, Outcome, Scale, engine, run, run_all};
+use stagewright_tests::simulator::{Options, Outcome, Scale, engine, run, run_all, shortest};
 use stagewright_tests::watcher::DeclaredOrder;
+
+/// As in the host: worlds are made of small allocations.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Worlds that a usual run looks at.
 const SEEDS: u64 = 100;
@@ -52,6 +57,11 @@ fn all_is_well(options: &Options) {
         }
         None => 0..number("STAGEWRIGHT_SEEDS").unwrap_or(SEEDS),
     };
+    let less = std::env::var("STAGEWRIGHT_LESS").unwrap_or_default();
+    let options = &Options {
+        less: less.parse().unwrap(),
+        ..options.clone()
+    };
     let begun = Instant::now();
     let sums = run_all(seeds, options).unwrap();
     let seconds = begun.elapsed().as_secs_f64();
@@ -64,8 +74,18 @@ fn all_is_well(options: &Options) {
         sums.transitions as f64 / seconds
     );
     if let Some(outcome) = sums.failed {
-        panic!("{outcome}");
+        let shortest = shortest(outcome.clone(), options).unwrap();
+        panic!("{outcome}\n\nthe same with less in it: {shortest}");
     }
+    // Worlds in which little happens prove little.
+    let expected = match options.scale {
+        Scale::Small => 10,
+        Scale::Full => 100,
+    };
+    assert!(
+        sums.worlds < SEEDS || sums.transitions >= expected * sums.worlds,
+        "{sums:?}"
+    );
 }
 
 #[test]
@@ -127,6 +147,7 @@ fn found(what: &str, options: &Options) -> Outcome {
     outcome
 }
 
+/// Its world is also told as shortly as it can be, and that one can be run again.
 #[test]
 fn without_resource_versions_a_stale_write_moves_a_pod_backward() {
     let options = Options {
@@ -134,7 +155,16 @@ fn without_resource_versions_a_stale_write_moves_a_pod_backward() {
         rules: ORDER,
         ..Options::default()
     };
-    found("without resourceVersion", &options);
+    let whole = found("without resourceVersion", &options);
+    let short = shortest(whole.clone(), &options).unwrap();
+    assert!(short.versions < whole.versions, "{short}");
+    let told = short.less.to_string();
+    let again = Options {
+        less: told.parse().unwrap(),
+        ..options
+    };
+    assert_eq!(run(short.seed, &again).unwrap(), short);
+    assert!(short.to_string().contains(&told), "{short}");
 }
 
 #[test]

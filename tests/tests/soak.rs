@@ -10,12 +10,12 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use kube::Client;
 use serde_json::Value;
 use stagewright_tests::controlplane::{ControlPlane, Nodes, Options};
 use stagewright_tests::host::Host;
-use stagewright_tests::scenario::{self, Known, SOON, Touches, View, phase, pod};
+use stagewright_tests::scenario::{self, Known, SOON, Touches, View, name, phase, pod, text};
 use stagewright_tests::simulator::dice::Dice;
 use stagewright_tests::watcher::RankWatcher;
 
@@ -95,7 +95,9 @@ async fn a_host_under_constant_churn_stays_as_it_is() -> Result<()> {
     let after = Held::by(&host)?;
 
     let all = |known: &Known| known.all(PODS, |pod| phase(pod) == "Running");
-    view.until("all alive and Running", SOON, all).await?;
+    if let Err(late) = view.until("all alive and Running", SOON, all).await {
+        return Err(late.context(stuck(&host, &view).await?));
+    }
     drained(&host).await?;
     let followed = host.metric("stagewright_cache_objects", &["Pod"]).await?;
     ensure!(
@@ -111,6 +113,26 @@ async fn a_host_under_constant_churn_stays_as_it_is() -> Result<()> {
         churn.made, report.versions
     );
     Ok(())
+}
+
+/// What the host says of a pod that should be gone.
+async fn stuck(host: &Host, view: &View) -> Result<String> {
+    let is_ending = |pod: &&Value| !text(pod, "/metadata/deletionTimestamp").is_empty();
+    let known = view.now();
+    let ending: Vec<Value> = known
+        .objects
+        .values()
+        .map(|pod| Value::clone(pod))
+        .collect();
+    drop(known);
+    let Some(pod) = ending.iter().find(is_ending) else {
+        return Ok("no pod is on its way out".to_owned());
+    };
+    let explained = host.explain_text("pod", Some("default"), name(pod)).await?;
+    let count = ending.iter().filter(is_ending).count();
+    Ok(format!(
+        "{count} pods are on their way out: {pod}\n{explained}"
+    ))
 }
 
 const ARGUMENTS: &[&str] = &["--settings=pod={\"profile\": \"fast\"}"];
@@ -185,24 +207,25 @@ impl Held {
     }
 }
 
-/// Waits until no turn waits or runs, and no change of a pod is open.
+/// Waits until no turn runs, and none waits but each node's for its next heartbeat.
 async fn drained(host: &Host) -> Result<()> {
     let mut ticks = tokio::time::interval(Duration::from_millis(100));
     let empty = async {
         loop {
             ticks.tick().await;
             let running = host.metric("stagewright_turns_running", &[]).await?;
-            if running + due(&host.metrics().await?) == 0.0 {
+            if running == 0.0 && due(&host.metrics().await?) <= NODES as f64 {
                 return Ok::<(), anyhow::Error>(());
             }
         }
     };
-    tokio::time::timeout(SOON, empty)
-        .await
-        .context("the queue did not drain")?
+    match tokio::time::timeout(SOON, empty).await {
+        Ok(drained) => drained,
+        Err(_) => bail!("the queue did not drain:\n{}", host.metrics().await?),
+    }
 }
 
-/// The depth of the queue; nodes wait for their next heartbeat in none.
+/// The depth of the queue.
 fn due(metrics: &str) -> f64 {
     let lines = metrics.lines();
     let depth = lines.filter(|line| line.starts_with("stagewright_queue_depth"));

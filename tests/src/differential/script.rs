@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::RUN;
-use crate::recorded::replay::{Exchange, FIRST, WATCH};
+use crate::recorded::replay::{Exchange, FIRST};
 use crate::simulator::dice::Dice;
 
 /// A kind that scripts are about.
@@ -15,7 +15,7 @@ pub struct Kind {
     /// As in its objects.
     pub kind: String,
     plural: String,
-    namespaced: bool,
+    pub(super) namespaced: bool,
     /// A good object, without kind and metadata.
     body: Value,
     /// Merge patches that make another good object of it, in most states.
@@ -40,28 +40,12 @@ pub fn kinds() -> serde_json::Result<Vec<Kind>> {
 const REQUESTS: u64 = 60;
 /// So many kinds are in one script.
 const KINDS: usize = 3;
+/// Each so manieth script ends with what is answered after a compaction; the real server takes up to fifteen seconds to notice one.
+const FORGETFUL: u64 = 20;
 /// Names of objects; few, so that they meet.
 const NAMES: [&str; 2] = ["a", "b"];
 const TIERS: [&str; 3] = ["red", "blue", "red green"];
 
-const LABEL_SELECTORS: [&str; 8] = [
-    "tier%3Dred",
-    "tier%21%3Dred",
-    "tier+in+%28red%2Cblue%29",
-    "tier+notin+%28blue%29",
-    "tier",
-    "%21tier",
-    "tier%3D%3Dblue%2Cmore",
-    "tier%3D%3D%3Dred",
-];
-const FIELD_SELECTORS: [&str; 6] = [
-    "metadata.name%3D@name",
-    "metadata.name%21%3D@name",
-    "metadata.namespace%3DRUN",
-    "spec.nodeName%3Dn-1",
-    "spec.nosuch%3D1",
-    "metadata.name",
-];
 const JSON_PATCHES: [&str; 8] = [
     r#"[{"op": "replace", "path": "/metadata/labels/tier", "value": "blue"}]"#,
     r#"[{"op": "remove", "path": "/metadata/labels/tier"}]"#,
@@ -72,7 +56,7 @@ const JSON_PATCHES: [&str; 8] = [
     r#"[{"op": "move", "path": "/metadata/labels/moved", "from": "/metadata/labels/tier"}]"#,
     r#"[{"op": "spin", "path": "/metadata"}]"#,
 ];
-const METADATA: [&str; 9] = [
+const METADATA: [&str; 11] = [
     r#"{"labels": {"tier": "blue"}}"#,
     r#"{"labels": {"tier": null}}"#,
     r#"{"labels": {"no way": "x"}}"#,
@@ -82,6 +66,18 @@ const METADATA: [&str; 9] = [
     r#"{"resourceVersion": "@stale", "labels": {"tier": "green"}}"#,
     r#"{"uid": "00000000-0000-0000-0000-000000000000"}"#,
     r#"{"ownerReferences": [{"apiVersion": "v1", "kind": "ConfigMap", "name": "o", "uid": "u", "blockOwnerDeletion": true}]}"#,
+    r#"{"managedFields": []}"#,
+    r#"{"managedFields": [{"manager": "one", "operation": "Apply", "apiVersion": "v1", "fieldsType": "FieldsV1", "fieldsV1": {"f:metadata": {"f:labels": {"f:tier": {}}}}}]}"#,
+];
+const MANAGERS: [&str; 4] = ["", "", "?fieldManager=one", "?fieldManager=two"];
+const APPLY: &str = "application/apply-patch+yaml";
+const APPLIERS: [&str; 6] = [
+    "?fieldManager=one",
+    "?fieldManager=one",
+    "?fieldManager=two",
+    "?fieldManager=two&force=true",
+    "?fieldManager=one&force=true&dryRun=All",
+    "",
 ];
 const DELETE_OPTIONS: [&str; 9] = [
     "{}",
@@ -95,10 +91,9 @@ const DELETE_OPTIONS: [&str; 9] = [
     r#"{"propagationPolicy": "Odd"}"#,
 ];
 
-/// The script of a seed: a list to begin with, requests about a few kinds, and the watches of all that happened. Server-side apply is
-/// among them if that is wanted.
+/// The script of a seed: a list to begin with, requests about a few kinds, and the watches of all that happened.
 #[must_use]
-pub fn script(seed: u64, kinds: &[Kind], applies: bool) -> Vec<Exchange> {
+pub fn script(seed: u64, kinds: &[Kind]) -> Vec<Exchange> {
     let mut dice = Dice::new(seed);
     let first = usize::try_from(seed).unwrap_or(0) * KINDS;
     // In turn, so that each kind is in as many scripts as any other.
@@ -117,24 +112,30 @@ pub fn script(seed: u64, kinds: &[Kind], applies: bool) -> Vec<Exchange> {
         };
         // There should be something to work with.
         let request = match number {
-            0..6 => kind.create(&mut dice),
-            _ => kind.request(&mut dice, applies),
+            0..6 => kind.create(&mut dice).into_iter().collect(),
+            _ => kind.request(&mut dice),
         };
         script.extend(request);
     }
-    for kind in chosen {
-        script.extend(kind.watches());
+    for kind in &chosen {
+        script.extend(kind.watches(&mut dice));
+    }
+    if seed.is_multiple_of(FORGETFUL)
+        && let Some(kind) = chosen.iter().find(|kind| kind.namespaced)
+    {
+        script.extend(kind.forgotten());
     }
     script
 }
 
-fn exchange(method: &str, path: String, body: Option<Value>) -> Exchange {
+pub(super) fn exchange(method: &str, path: String, body: Option<Value>) -> Exchange {
     Exchange {
         accept: None,
         answer: None,
         at: String::new(),
         body,
         code: 0,
+        holds: None,
         method: method.to_owned(),
         path,
         setup: false,
@@ -144,7 +145,7 @@ fn exchange(method: &str, path: String, body: Option<Value>) -> Exchange {
     }
 }
 
-fn get(path: &str) -> Exchange {
+pub(super) fn get(path: &str) -> Exchange {
     exchange("GET", path.to_owned(), None)
 }
 
@@ -165,7 +166,7 @@ fn merge(into: &mut Value, patch: &Value) {
 }
 
 impl Kind {
-    fn collection(&self) -> String {
+    pub(super) fn collection(&self) -> String {
         match (self.namespaced, self.plural.as_str()) {
             (true, plural) => format!("{}/namespaces/{RUN}/{plural}", self.api),
             (false, plural) => format!("{}/{plural}", self.api),
@@ -192,9 +193,17 @@ impl Kind {
         if dice.permille(200) {
             merge(&mut metadata, &parsed(dice.pick(&METADATA)));
         }
+        let mut object = self.named(name);
+        merge(&mut object, &json!({"metadata": metadata}));
+        object
+    }
+
+    /// A good object of that name.
+    pub(super) fn named(&self, name: &str) -> Value {
         let version = self.api.trim_start_matches("/apis/");
         let version = version.trim_start_matches("/api/");
-        let mut object = json!({"apiVersion": version, "kind": self.kind, "metadata": metadata});
+        let mut object =
+            json!({"apiVersion": version, "kind": self.kind, "metadata": {"name": name}});
         merge(&mut object, &self.body);
         object
     }
@@ -223,14 +232,20 @@ impl Kind {
         Some(exchange("POST", self.collection() + options, Some(object)))
     }
 
-    fn request(&self, dice: &mut Dice, applies: bool) -> Option<Exchange> {
+    fn request(&self, dice: &mut Dice) -> Vec<Exchange> {
         let name = self.name(dice);
         let path = format!("{}/{name}", self.collection());
-        match dice.number(0..=if applies { 16 } else { 14 }) {
-            0..=2 => self.create(dice),
-            3 => Some(get(&path)),
-            4 => Some(self.list(&name, dice)),
-            5 => Some(self.put(path, &name, dice)),
+        match dice.number(0..=20) {
+            18 => self.one(&path, dice),
+            19 | 20 => self.list(&name, dice),
+            write => self.write(write, path, &name, dice).into_iter().collect(),
+        }
+    }
+
+    fn write(&self, sort: u64, path: String, name: &str, dice: &mut Dice) -> Option<Exchange> {
+        match sort {
+            0..=4 => self.create(dice),
+            5 => Some(self.put(path, name, dice)),
             6 | 7 => self.change(path, dice),
             8 => Some(patch(
                 path,
@@ -242,39 +257,16 @@ impl Kind {
                 "application/json-patch+json",
                 parsed(dice.pick(&JSON_PATCHES)),
             )),
-            10 | 11 => self.status(path, &name, dice),
+            10 | 11 => self.status(path, name, dice),
             12 => self.scale(path, dice),
             13 => {
                 let options = parsed(dice.pick(&DELETE_OPTIONS));
                 let query = dice.pick(&["", "", "", "?dryRun=All"]);
                 Some(exchange("DELETE", path + query, Some(options)))
             }
-            14 => Some(self.last(path, &name, dice)),
-            _ => Some(self.apply(path, &name, dice)),
+            14 => Some(self.last(path, name, dice)),
+            _ => Some(self.apply(path, name, dice)),
         }
-    }
-
-    fn list(&self, name: &str, dice: &mut Dice) -> Exchange {
-        let mut query = if self.namespaced {
-            String::new()
-        } else {
-            format!("labelSelector=run%3D{RUN}")
-        };
-        match dice.number(0..=3) {
-            0 if self.namespaced => {
-                query = format!("labelSelector={}", dice.pick(&LABEL_SELECTORS));
-            }
-            0 => query = format!("{query}%2C{}", dice.pick(&LABEL_SELECTORS)),
-            1 => {
-                let selector = dice.pick(&FIELD_SELECTORS).replace("@name", name);
-                query = format!("{query}&fieldSelector={selector}");
-            }
-            // Of cluster-wide kinds the real server has other scripts' objects too.
-            2 if self.namespaced => query += "&limit=1",
-            _ => {}
-        }
-        let query = query.trim_start_matches('&');
-        get(format!("{}?{query}", self.collection()).trim_end_matches('?'))
     }
 
     fn put(&self, path: String, name: &str, dice: &mut Dice) -> Exchange {
@@ -293,7 +285,7 @@ impl Kind {
             r#"{"name": "other"}"#,
         ]);
         merge(&mut object, &json!({"metadata": parsed(metadata)}));
-        exchange("PUT", path, Some(object))
+        exchange("PUT", path + dice.pick(&MANAGERS), Some(object))
     }
 
     fn change(&self, path: String, dice: &mut Dice) -> Option<Exchange> {
@@ -309,13 +301,23 @@ impl Kind {
         } else {
             "application/merge-patch+json"
         };
-        let query = dice.pick(&["", "", "", "?dryRun=All", "?fieldValidation=Strict"]);
+        let query = match dice.number(0..=3) {
+            0 => dice.pick(&["?dryRun=All", "?fieldValidation=Strict"]),
+            _ => dice.pick(&MANAGERS),
+        };
         Some(patch(path + query, media, body))
     }
 
     /// Server-side apply by one of two managers, of the object or of its status.
     fn apply(&self, path: String, name: &str, dice: &mut Dice) -> Exchange {
         let mut object = self.object(name, dice);
+        // Managers of a few fields each are what apply is there for. A Service would be given an address where it does not ask for none.
+        if dice.permille(300)
+            && self.kind != "Service"
+            && let Some(object) = object.as_object_mut()
+        {
+            object.retain(|name, _| self.body.get(name).is_none());
+        }
         let patches = match dice.number(0..=3) {
             0 | 1 => &self.changes,
             2 => &self.status,
@@ -325,15 +327,7 @@ impl Kind {
             merge(&mut object, patch);
         }
         let part = dice.pick(&["", "", "", "/status"]);
-        let query = dice.pick(&[
-            "?fieldManager=one",
-            "?fieldManager=one",
-            "?fieldManager=two",
-            "?fieldManager=two&force=true",
-            "?fieldManager=one&force=true&dryRun=All",
-            "",
-        ]);
-        patch(path + part + query, "application/apply-patch+yaml", object)
+        patch(path + part + dice.pick(&APPLIERS), APPLY, object)
     }
 
     fn status(&self, path: String, name: &str, dice: &mut Dice) -> Option<Exchange> {
@@ -360,14 +354,18 @@ impl Kind {
         let path = self.scale.then(|| path + "/scale")?;
         let replicas = dice.number(0..=4);
         let spec = json!({"spec": {"replicas": replicas}});
-        match dice.number(0..=2) {
+        match dice.number(0..=3) {
             0 => Some(get(&path)),
             1 => Some(patch(path, "application/merge-patch+json", spec)),
-            _ => {
+            sort => {
                 let name = path.rsplit('/').nth(1).unwrap_or_default().to_owned();
                 let mut scale = json!({"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": {"name": name, "namespace": RUN}});
                 merge(&mut scale, &spec);
-                Some(exchange("PUT", path, Some(scale)))
+                Some(if sort == 2 {
+                    exchange("PUT", path + dice.pick(&MANAGERS), Some(scale))
+                } else {
+                    patch(path + dice.pick(&APPLIERS), APPLY, scale)
+                })
             }
         }
     }
@@ -399,17 +397,6 @@ impl Kind {
                 )
             }
         }
-    }
-
-    /// All that happened to the script's objects, and what somebody saw of it who asked for some of them.
-    fn watches(&self) -> [Exchange; 2] {
-        [String::new(), "%2Ctier%3Dred".to_owned()].map(|more| {
-            let path = format!(
-                "{}?watch=1&resourceVersion=@start&timeoutSeconds=1&labelSelector=run%3D{RUN}{more}",
-                self.collection()
-            );
-            exchange(WATCH, path, None)
-        })
     }
 }
 

@@ -61,14 +61,26 @@ impl Kwok {
         configuration: &str,
         arguments: &[&str],
     ) -> Result<Self> {
+        let folder = plane.instance_folder(version.program().name())?;
+        let kubeconfig = plane.kubeconfig();
+        Self::start_in(folder, kubeconfig, version, configuration, arguments).await
+    }
+
+    /// The same for the cluster of a kubeconfig, with its files in a folder of its own.
+    pub(crate) async fn start_in(
+        folder: PathBuf,
+        kubeconfig: PathBuf,
+        version: Version,
+        configuration: &str,
+        arguments: &[&str],
+    ) -> Result<Self> {
         let which = version.program();
         let program = tokio::task::spawn_blocking(move || program(which)).await??;
-        let folder = plane.instance_folder(which.name())?;
         let config = folder.join("kwok.yaml");
         fs::write(&config, configuration)?;
         let address = format!("127.0.0.1:{}", free_port()?);
         let mut all = vec![
-            format!("--kubeconfig={}", text(plane.kubeconfig())?),
+            format!("--kubeconfig={}", text(kubeconfig)?),
             format!("--config={}", text(config)?),
             "--manage-all-nodes=true".to_owned(),
             format!("--server-address={address}"),

@@ -1,6 +1,7 @@
 //! Objects as users write them, and what tests read in them.
 
 use serde_json::{Value, json};
+use stagewright_core::json::At as _;
 
 /// A node as a user writes it for a simulation, with one label to select it by.
 #[must_use]
@@ -22,7 +23,7 @@ pub fn pod(namespace: &str, name: &str, node: &str) -> Value {
 #[must_use]
 pub fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
     object
-        .pointer(pointer)
+        .at(pointer)
         .and_then(Value::as_str)
         .unwrap_or_default()
 }

@@ -10,20 +10,24 @@ use stagewright::args::HostConfig;
 use stagewright::client::{Requests, in_process};
 use stagewright::clock::Clock;
 use stagewright::host::{Host, HostParts};
+use stagewright::loading::Renewed;
 use stagewright::observe::Metrics;
 use stagewright::plugin::{Engine, Limits, Plugin, Source};
 use stagewright_core::claims::Selection;
 use stagewright_core::selector::Selector;
 use stagewright_core::time::Time;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use super::START;
 use super::dice::Dice;
+use super::fatal::Countdown;
 use super::ledger::Tap;
-use super::plan::{End, HostPlan, Life, Profile};
+use super::plan::{End, HostPlan, LONGEST, Life, Profile};
 use super::views::Views;
 use super::wire::{Trouble, Wire};
+use crate::scenario::component;
 
 /// The label of the nodes that hosts select, and the one of those that all of them do.
 pub const LABEL: &str = "managed";
@@ -37,6 +41,8 @@ pub struct Plugins {
     node: Arc<Plugin>,
     fast: Arc<Plugin>,
     general: Arc<Plugin>,
+    /// Has nothing to say of any pod, but traps one time in four, as long as there may be faults.
+    trapping: Arc<Plugin>,
 }
 
 /// A host and all that it stands on.
@@ -77,19 +83,25 @@ impl Plugins {
             let plugin = Plugin::load(engine()?, &Source::Stock(name), &settings);
             Ok(Arc::new(plugin.with_context(|| format!("load {name}"))?))
         };
+        let until = START.0 + i64::try_from(LONGEST.as_millis())?;
+        let trapping = json!({"behave": format!("decide-panic-at-times-until-{until}")});
+        let trapping = Plugin::load(engine()?, &Source::File(component("hostile")?), &trapping);
         Ok(Self {
+            trapping: Arc::new(trapping.context("load hostile")?),
             node: stock("node", json!({"heartbeat": "30s"}))?,
             fast: stock("pod", json!({}))?,
             general: stock("pod", json!({"profile": "general"}))?,
         })
     }
 
-    fn of(&self, profile: Profile) -> Vec<Arc<Plugin>> {
+    fn of(&self, profile: Profile, traps: bool) -> Vec<Arc<Plugin>> {
         let pod = match profile {
             Profile::Fast => &self.fast,
             Profile::General => &self.general,
         };
-        vec![Arc::clone(&self.node), Arc::clone(pod)]
+        let before = traps.then(|| Arc::clone(&self.trapping));
+        let own = [&self.node, pod].map(Arc::clone);
+        before.into_iter().chain(own).collect()
     }
 }
 
@@ -114,7 +126,9 @@ impl Keeper {
     pub async fn keep(self, mut dice: Dice) -> Result<()> {
         for (number, life) in self.plan.lives.iter().enumerate() {
             sleep_until(self.began + life.from).await;
-            let host = self.host(number, *life, &mut dice)?;
+            let fatal = life.fatal.map(Countdown::to);
+            let (renewal, plugins) = watch::channel(self.plugins(life.profile)?);
+            let host = self.host((number, plugins), *life, &mut dice, fatal.clone())?;
             self.views.set(self.number, host.view());
             let stop = CancellationToken::new();
             let (listed, _all_listed) = oneshot::channel();
@@ -136,26 +150,56 @@ impl Keeper {
                     }
                 }
             };
+            let struck = async {
+                match &fatal {
+                    Some(fatal) => fatal.reached().await,
+                    None => std::future::pending().await,
+                }
+            };
+            let next = life.renewed.map(|(at, profile)| {
+                let plugins = self.plugins(profile)?;
+                anyhow::Ok((at, plugins))
+            });
+            let next = next.transpose()?;
+            let renewed = async {
+                if let Some((at, plugins)) = next {
+                    sleep_until(self.began + at).await;
+                    renewal.send_replace(plugins);
+                }
+                std::future::pending().await
+            };
+            // The stroke comes before whatever else the host would do.
             tokio::select! {
                 biased;
+                () = struck => {}
                 ran = &mut run => ran?,
                 () = end => {}
+                () = renewed => {}
             }
         }
         Ok(())
     }
 
-    fn host(&self, number: usize, life: Life, dice: &mut Dice) -> Result<Host> {
+    fn plugins(&self, profile: Profile) -> Result<Vec<Arc<Plugin>>> {
+        Ok(match &self.plugins {
+            Some(plugins) => plugins.clone(),
+            None => Plugins::get()?.of(profile, self.plan.traps),
+        })
+    }
+
+    fn host(
+        &self,
+        (number, plugins): (usize, Renewed),
+        life: Life,
+        dice: &mut Dice,
+        fatal: Option<Countdown>,
+    ) -> Result<Host> {
         let passed = i64::try_from(life.from.as_millis()).unwrap_or(0);
         let time = Time(self.start.0 + passed + self.plan.skew);
         let seed = u32::try_from(dice.throw() >> 32).unwrap_or(0);
         let clock = Clock::on_tokio(time, seed);
         let named = (self.number, self.plan.name.as_str());
-        let wire = Wire::new(self.tap.clone(), named, self.trouble, dice.child());
-        let plugins = match &self.plugins {
-            Some(plugins) => plugins.clone(),
-            None => Plugins::get()?.of(life.profile),
-        };
+        let wire = Wire::new(self.tap.clone(), named, self.trouble, dice.child(), fatal);
         Ok(Host::new(HostParts {
             client: in_process(wire, &clock, &Requests::default()),
             clock,

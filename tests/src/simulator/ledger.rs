@@ -16,7 +16,7 @@ use serde_json::Value;
 use stagewright_apiserver::{ApiServer, Body};
 use tokio::time::Instant;
 
-use super::version::{Version, event, key, parse};
+use super::version::{Version, event, key};
 use crate::scenario::text;
 use crate::watcher::{Judge, Rules};
 
@@ -27,8 +27,6 @@ const KINDS: [(&str, &str); 4] = [
     ("Lease", "/apis/coordination.k8s.io/v1/leases"),
     ("ConfigMap", "/api/v1/configmaps"),
 ];
-/// What is found in each version that has it: whoever writes something else of the object is not to blame.
-const STANDING: [&str; 2] = ["TerminalReady", "ObservedAhead"];
 /// The server's watches outlast any world.
 const LASTS: u64 = 1_000_000;
 
@@ -76,10 +74,8 @@ struct Ledger {
     feeds: Vec<Body>,
     judge: Judge,
     judged: [usize; 3],
-    /// What was found in versions that the world wrote, by uid and rule.
-    inherited: BTreeSet<(String, &'static str)>,
     versions: Vec<Version>,
-    present: BTreeMap<String, Bytes>,
+    present: BTreeMap<String, Arc<Value>>,
     digest: DefaultHasher,
     violations: Vec<Violation>,
     /// The nodes that each host may write, and whose pods.
@@ -111,7 +107,6 @@ impl Tap {
             feeds: KINDS.iter().map(|(_, path)| feed(path)).collect(),
             judge: Judge::default(),
             judged: [0; 3],
-            inherited: BTreeSet::new(),
             versions: Vec::new(),
             present: BTreeMap::new(),
             digest: DefaultHasher::new(),
@@ -145,21 +140,20 @@ impl Tap {
 
     /// An object as it is now.
     #[must_use]
-    pub fn object(&self, key: &str) -> Option<Value> {
-        let line = self.lock().present.get(key).cloned()?;
-        parse(&line)
+    pub fn object(&self, key: &str) -> Option<Arc<Value>> {
+        self.lock().present.get(key).cloned()
     }
 
     /// All objects of a kind as they are now, by key.
     #[must_use]
-    pub fn objects(&self, kind: &str) -> BTreeMap<String, Value> {
+    pub fn objects(&self, kind: &str) -> BTreeMap<String, Arc<Value>> {
         let ledger = self.lock();
         let of_kind = ledger
             .present
             .iter()
             .filter(|(key, _)| key.split(' ').next() == Some(kind));
         of_kind
-            .filter_map(|(key, line)| Some((key.clone(), parse(line)?)))
+            .map(|(key, object)| (key.clone(), Arc::clone(object)))
             .collect()
     }
 
@@ -261,6 +255,7 @@ impl Ledger {
             });
             return;
         };
+        let object = Arc::new(object);
         let version = Version {
             at: self.began.elapsed(),
             rv: text(&object, "/metadata/resourceVersion")
@@ -271,16 +266,17 @@ impl Ledger {
             uid: text(&object, "/metadata/uid").to_owned(),
             by: Arc::clone(&sent.name),
             what: Arc::clone(what),
-            line: line.clone(),
+            line,
             gone,
         };
         self.digest.write_u128(version.at.as_nanos());
         self.digest.write(sent.name.as_bytes());
-        self.digest.write(&line);
+        self.digest.write(&version.line);
         if gone {
             self.present.remove(&version.key);
         } else {
-            self.present.insert(version.key.clone(), line);
+            self.present
+                .insert(version.key.clone(), Arc::clone(&object));
         }
         if let Sender::Host(host) = sent.sender {
             self.transitions += u64::from(kind != "Lease");
@@ -346,10 +342,7 @@ impl Ledger {
             let new = list.get(*judged..).unwrap_or_default();
             *judged = list.len();
             for moved in new {
-                let what = (moved.uid.clone(), moved.rule);
-                if sender == Sender::World {
-                    self.inherited.insert(what);
-                } else if !(STANDING.contains(&moved.rule) && self.inherited.contains(&what)) {
+                if sender != Sender::World {
                     self.violations.push(Violation {
                         rule: moved.rule,
                         text: moved.to_string(),

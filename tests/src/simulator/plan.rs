@@ -6,6 +6,12 @@ use std::time::Duration;
 use super::Scale;
 use super::calm::Rest;
 use super::dice::Dice;
+use super::fatal::FatalWrite;
+use super::less::Less;
+
+const LONGEST_MILLIS: u64 = 90_000;
+/// How long users are at work at most, and faults happen.
+pub const LONGEST: Duration = Duration::from_millis(LONGEST_MILLIS);
 
 /// The whole of it.
 #[derive(Debug)]
@@ -61,6 +67,8 @@ pub struct HostPlan {
     pub lives: Vec<Life>,
     /// How many writes it has in flight at once.
     pub writes: usize,
+    /// Whether a plugin that traps at times is asked of each pod before the others.
+    pub traps: bool,
 }
 
 /// A host from its start to its end.
@@ -70,8 +78,12 @@ pub struct Life {
     pub from: Duration,
     /// When it ends; none: never.
     pub until: Option<End>,
+    /// A write that it does not outlive, if it comes to it before its end.
+    pub fatal: Option<FatalWrite>,
     /// How its pods live.
     pub profile: Profile,
+    /// When another version of its plugin makes them live otherwise, if it does.
+    pub renewed: Option<(Duration, Profile)>,
 }
 
 /// How a host ends.
@@ -96,32 +108,34 @@ pub enum Profile {
 // === impl Plan ===
 
 impl Plan {
-    /// The plan that follows from the dice.
+    /// The plan that follows from the dice, with less in it.
     #[must_use]
-    pub fn new(dice: &mut Dice, scale: Scale) -> Self {
+    pub fn new(dice: &mut Dice, scale: Scale, less: Less) -> Self {
         let small = scale == Scale::Small;
         let busy = if small {
             Duration::from_secs(20)
         } else {
-            dice.millis(30_000..=90_000)
+            dice.millis(30_000..=LONGEST_MILLIS)
         };
         let hosts = if small { 1 } else { dice.number(1..=3) };
         let hosts = (0..hosts).map(|number| HostPlan::new(dice, number, busy, small));
-        Self {
+        let mut plan = Self {
             hosts: hosts.collect(),
             nodes: nodes(dice, small),
-            pods: dice.number(5..=if small { 10 } else { 30 }),
+            pods: dice.number(if small { 5..=10 } else { 20..=72 }),
             busy,
             trouble: if small { 0 } else { dice.pick(&[0, 5, 10, 30]) },
             history: dice.pick(&[40, 200, 10_000]),
-        }
+        };
+        less.cut(&mut plan);
+        plan
     }
 
     /// What is to come to rest in the end.
     #[must_use]
     pub fn rest(&self) -> Rest {
         let lives = || self.hosts.iter().flat_map(|host| &host.lives);
-        let has = |profile| lives().any(|life| life.profile == profile);
+        let has = |profile| lives().any(|life| life.profiles().any(|its| its == profile));
         Rest {
             nodes: self
                 .hosts
@@ -142,6 +156,15 @@ impl Plan {
         };
         let names = self.nodes.iter().filter(may);
         names.map(|node| node.name.clone()).collect()
+    }
+}
+
+// === impl Life ===
+
+impl Life {
+    fn profiles(&self) -> impl Iterator<Item = Profile> {
+        let renewed = self.renewed.map(|(_, profile)| profile);
+        [self.profile].into_iter().chain(renewed)
     }
 }
 
@@ -167,7 +190,9 @@ impl HostPlan {
             vec![Life {
                 from: Duration::ZERO,
                 until: None,
+                fatal: None,
                 profile: Profile::Fast,
+                renewed: None,
             }]
         } else {
             lives(dice, busy)
@@ -184,6 +209,7 @@ impl HostPlan {
             },
             lives,
             writes: dice.pick(&[1, 4, 64]).max(1),
+            traps: !small && dice.permille(300),
         }
     }
 }
@@ -200,10 +226,19 @@ fn lives(dice: &mut Dice, busy: Duration) -> Vec<Life> {
         } else {
             End::Stop(until)
         };
+        let fatal = FatalWrite {
+            after: dice.number(0..=40),
+            arrives: dice.permille(500),
+        };
+        let other = dice.pick(&[Profile::Fast, Profile::General]);
+        let renewed = from + dice.millis(0..=20_000);
+        let is_renewed = dice.permille(400);
         lives.push(Life {
             from,
             until: goes_on.then_some(end),
+            fatal: Some(fatal).filter(|_| goes_on && matches!(end, End::Crash(_))),
             profile,
+            renewed: is_renewed.then_some((renewed, other)),
         });
         if !goes_on {
             return lives;
@@ -219,7 +254,7 @@ mod tests {
     #[test]
     fn the_last_life_has_no_end_and_the_first_host_has_all_nodes() {
         for seed in 0..200 {
-            let plan = Plan::new(&mut Dice::new(seed), Scale::Full);
+            let plan = Plan::new(&mut Dice::new(seed), Scale::Full, Less::default());
             for host in &plan.hosts {
                 let (last, others) = host.lives.split_last().expect("a life");
                 assert_eq!(last.until, None, "{seed}");

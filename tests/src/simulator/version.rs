@@ -107,12 +107,6 @@ pub fn key(kind: &str, object: &Value) -> String {
     }
 }
 
-/// The object of a watch's event.
-#[must_use]
-pub fn parse(line: &[u8]) -> Option<Value> {
-    event(line).map(|(object, _)| object)
-}
-
 /// The object of a watch's event, and whether it went with it.
 #[must_use]
 pub fn event(line: &[u8]) -> Option<(Value, bool)> {

@@ -13,6 +13,7 @@ use stagewright_apiserver::Body;
 use tokio::time::{Instant, sleep};
 
 use super::dice::Dice;
+use super::fatal::Countdown;
 use super::ledger::{Sent, Tap};
 use super::stream::{Cut, Stream};
 use crate::proxy::strip;
@@ -39,6 +40,7 @@ pub struct Wire {
     host: super::ledger::Sender,
     trouble: Trouble,
     dice: Arc<Mutex<Dice>>,
+    fatal: Option<Countdown>,
 }
 
 /// What becomes of a request.
@@ -90,7 +92,13 @@ impl Trouble {
 impl Wire {
     /// A way for that host.
     #[must_use]
-    pub fn new(tap: Tap, host: (usize, &str), trouble: Trouble, dice: Dice) -> Self {
+    pub fn new(
+        tap: Tap,
+        host: (usize, &str),
+        trouble: Trouble,
+        dice: Dice,
+        fatal: Option<Countdown>,
+    ) -> Self {
         let (number, name) = host;
         Self {
             tap,
@@ -98,6 +106,7 @@ impl Wire {
             host: super::ledger::Sender::Host(number),
             trouble,
             dice: Arc::new(Mutex::new(dice)),
+            fatal,
         }
     }
 
@@ -164,14 +173,25 @@ impl Wire {
             name: Arc::clone(&self.name),
             uid: meant(&body),
         };
-        let body = if matches!(head.method, Method::PATCH | Method::DELETE) {
+        let is_stripped = !self.trouble.strip.is_empty();
+        let body = if is_stripped && matches!(head.method, Method::PATCH | Method::DELETE) {
             Bytes::from(strip::preconditions(&body, self.trouble.strip))
         } else {
             body
         };
+        let fatal = self.fatal.as_ref().filter(|_| head.method != Method::GET);
+        let struck = fatal.and_then(|fatal| Some((fatal, fatal.count()?)));
+        if let Some((fatal, false)) = struck {
+            fatal.strike();
+            return std::future::pending().await;
+        }
         let mut response = self
             .tap
             .call(&sent, Request::from_parts(head.clone(), body.clone()));
+        if let Some((fatal, true)) = struck {
+            fatal.strike();
+            return std::future::pending().await;
+        }
         match fate {
             Fate::Twice if !is_watch => {
                 response = self.tap.call(&sent, Request::from_parts(head, body));

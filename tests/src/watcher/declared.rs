@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::fields::{Finding, conditions, deletion, text};
+use super::fields::{Finding, conditions, deletion};
 
 /// The order of a custom kind.
 #[derive(Debug, Clone, Default)]
@@ -40,10 +40,10 @@ impl DeclaredOrder {
     }
 
     fn phase_of<'a>(&'a self, object: &'a Value) -> &'a str {
-        match text(object, &self.phase) {
-            "" => &self.initial,
-            phase => phase,
-        }
+        let phase = object.pointer(&self.phase).and_then(Value::as_str);
+        phase
+            .filter(|phase| !phase.is_empty())
+            .unwrap_or(&self.initial)
     }
 }
 

@@ -30,16 +30,24 @@ impl Finding {
     }
 }
 
+/// What is at a pointer without escapes. [`Value::pointer`] makes a copy of each name.
+fn at<'a>(object: &'a Value, pointer: &str) -> Option<&'a Value> {
+    let mut names = pointer.split('/').skip(1);
+    names.try_fold(object, |value, name| match value {
+        Value::Array(items) => items.get(name.parse::<usize>().ok()?),
+        _ => value.get(name),
+    })
+}
+
 /// The text at a pointer; empty if there is none.
 pub(super) fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
-    object
-        .pointer(pointer)
+    at(object, pointer)
         .and_then(Value::as_str)
         .unwrap_or_default()
 }
 
 pub(super) fn number(object: &Value, pointer: &str) -> Option<i64> {
-    object.pointer(pointer).and_then(Value::as_i64)
+    at(object, pointer).and_then(Value::as_i64)
 }
 
 /// The time at a pointer. What is no time counts as none.
@@ -53,8 +61,7 @@ pub(super) fn by_key<'a>(
     pointer: &str,
     key: &str,
 ) -> BTreeMap<&'a str, &'a Value> {
-    let items = object
-        .pointer(pointer)
+    let items = at(object, pointer)
         .and_then(Value::as_array)
         .into_iter()
         .flatten();
@@ -66,7 +73,7 @@ pub(super) fn by_key<'a>(
 /// A value that is there never changes and never goes.
 pub(super) fn set_once(before: &Value, after: &Value, pointers: &[&str], found: &mut Vec<Finding>) {
     for &pointer in pointers {
-        let (old, new) = (before.pointer(pointer), after.pointer(pointer));
+        let (old, new) = (at(before, pointer), at(after, pointer));
         let is_set = old.is_some_and(|old| {
             !old.is_null()
                 && old.as_str() != Some("")
@@ -111,12 +118,13 @@ pub(super) fn never_earlier(
     pointer: &str,
     found: &mut Vec<Finding>,
 ) {
-    if time(before, pointer) > time(after, pointer) {
+    let (old, new) = (text(before, pointer), text(after, pointer));
+    if old != new && time(before, pointer) > time(after, pointer) {
         found.push(Finding::new(
             "TimeFell",
             format!("{path}{pointer}"),
-            text(before, pointer),
-            text(after, pointer),
+            old,
+            new,
         ));
     }
 }

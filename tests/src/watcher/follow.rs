@@ -117,7 +117,7 @@ impl Follow {
         record.observe(
             &self.watched.resource.kind,
             &self.watched.rules,
-            object,
+            object.into(),
             is_gone,
         );
         drop(record);

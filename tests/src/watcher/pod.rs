@@ -52,10 +52,9 @@ pub(super) fn compare(
         &["/metadata/generation", "/status/observedGeneration"],
         found,
     );
-    let is_ready = by_key(after, "/status/conditions", "type")
-        .get("Ready")
-        .is_some_and(|ready| text(ready, "/status") == "True");
-    if is_ready && is_terminal(text(after, "/status/phase")) {
+    // Each is told once, at the write that brought it: whoever writes something else after that is not to blame.
+    let is_new = |holds: fn(&Value) -> bool| holds(after) && !holds(before);
+    if is_new(is_terminal_and_ready) {
         untidy.push(Finding::new(
             "TerminalReady",
             "/status/conditions/Ready",
@@ -63,9 +62,7 @@ pub(super) fn compare(
             text(after, "/status/phase"),
         ));
     }
-    if number(after, "/status/observedGeneration")
-        > number(after, "/metadata/generation").or(Some(0))
-    {
+    if is_new(is_observed_ahead) {
         untidy.push(Finding::new(
             "ObservedAhead",
             "/status/observedGeneration",
@@ -73,6 +70,17 @@ pub(super) fn compare(
             "",
         ));
     }
+}
+
+fn is_terminal_and_ready(pod: &Value) -> bool {
+    let conditions = by_key(pod, "/status/conditions", "type");
+    let ready = conditions.get("Ready");
+    ready.is_some_and(|ready| text(ready, "/status") == "True")
+        && is_terminal(text(pod, "/status/phase"))
+}
+
+fn is_observed_ahead(pod: &Value) -> bool {
+    number(pod, "/status/observedGeneration") > number(pod, "/metadata/generation").or(Some(0))
 }
 
 fn is_terminal(phase: &str) -> bool {

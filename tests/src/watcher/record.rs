@@ -73,9 +73,8 @@ impl Record {
     }
 
     /// The next version of an object, or its last one.
-    pub(super) fn observe(&mut self, kind: &str, rules: &Rules, object: Value, is_gone: bool) {
-        let (uid, version) = (text(&object, "/metadata/uid").to_owned(), version(&object));
-        let after = Arc::new(object);
+    pub(super) fn observe(&mut self, kind: &str, rules: &Rules, after: Arc<Value>, is_gone: bool) {
+        let (uid, version) = (text(&after, "/metadata/uid").to_owned(), version(&after));
         let before = self.known.get(&uid);
         if let Some(before) = before.filter(|before| before.version >= version) {
             let trouble = format!(
@@ -185,22 +184,45 @@ pub(super) fn version(object: &Value) -> u64 {
         .unwrap_or(0)
 }
 
-/// Who wrote the version: whose entry of managedFields is new. An entry's time has seconds only, so of two alike writes of one manager
-/// within a second the later leaves no trace; then the newest entry of the part that changed counts.
+/// Who wrote the version: whose entry of managedFields has gained a field, or else whose entry is another: a manager whose field somebody
+/// else has taken has another entry too. An entry's time has seconds only, so of two alike writes of one manager within a second the
+/// later leaves no trace; then the newest entry of the part that changed counts.
 fn writer(before: Option<&Value>, after: &Value) -> String {
     let entries =
         |object| Value::pointer(object, "/metadata/managedFields").and_then(Value::as_array);
-    let old = before.and_then(entries);
+    let old = || before.and_then(entries).into_iter().flatten();
     let all = || entries(after).into_iter().flatten();
-    let new = all().find(|entry| old.is_none_or(|old| !old.contains(entry)));
+    let is_other = |entry: &&Value| !old().any(|old| old == *entry);
+    let has_gained = |entry: &&Value| {
+        let mut same =
+            old().filter(|old| IDENTITY.iter().all(|key| old.get(key) == entry.get(key)));
+        is_other(entry) && !same.any(|old| covers(old.get("fieldsV1"), entry.get("fieldsV1")))
+    };
     let is_status = before.is_some_and(|before| before.get("status") != after.get("status"));
     let part = if is_status { "status" } else { "" };
     let newest = || {
         let of_part = all().filter(|entry| text(entry, "/subresource") == part);
         of_part.max_by_key(|entry| time(entry, "/time"))
     };
-    match new.or_else(newest).map(|entry| text(entry, "/manager")) {
+    let writer = all().find(has_gained).or_else(|| all().find(is_other));
+    match writer.or_else(newest).map(|entry| text(entry, "/manager")) {
         None | Some("") => "unknown".to_owned(),
         Some(manager) => manager.to_owned(),
     }
+}
+
+/// What tells one entry of managedFields from another.
+const IDENTITY: [&str; 4] = ["manager", "operation", "subresource", "apiVersion"];
+
+/// Whether all the fields of one set are in another.
+fn covers(large: Option<&Value>, small: Option<&Value>) -> bool {
+    let Some(small) = small.and_then(Value::as_object) else {
+        return true;
+    };
+    let large = large.and_then(Value::as_object);
+    large.is_some_and(|large| {
+        small.iter().all(|(field, below)| {
+            large.contains_key(field) && covers(large.get(field), Some(below))
+        })
+    })
 }

@@ -23,7 +23,7 @@ fn report(rules: &Rules, versions: &[Value]) -> Report {
             .unwrap()
             .entry("uid")
             .or_insert_with(|| json!("u"));
-        record.observe("Kind", rules, object, false);
+        record.observe("Kind", rules, object.into(), false);
     }
     record.check().unwrap();
     record.report
@@ -41,12 +41,19 @@ fn one_pod_is_not_compared_with_its_namesake() {
 }
 
 #[test]
+fn the_first_of_a_pods_addresses_is_its_address() {
+    let version = |ip: &str| json!({"metadata": {"uid": "u"}, "status": {"phase": "Running", "podIPs": [{"ip": ip}]}});
+    let moved = report(&Rules::Pod, &[version("10.0.0.1"), version("10.0.0.2")]);
+    assert_eq!(moved.backward.len(), 1);
+}
+
+#[test]
 fn a_version_that_comes_twice_is_an_error() {
     let mut record = Record::default();
     let version = |number: &str| json!({"metadata": {"uid": "u", "resourceVersion": number}});
-    record.observe("Kind", &Rules::Pod, version("5"), false);
+    record.observe("Kind", &Rules::Pod, version("5").into(), false);
     assert!(record.check().is_ok());
-    record.observe("Kind", &Rules::Pod, version("5"), false);
+    record.observe("Kind", &Rules::Pod, version("5").into(), false);
     assert!(record.check().is_err());
 }
 
@@ -64,6 +71,26 @@ fn the_writer_is_whose_entry_is_new() {
     let report = report(&Rules::Pod, &versions);
     assert_eq!(report.by("b").len(), 1);
     assert_eq!(report.writes.get("b"), Some(&1));
+}
+
+/// A manager whose field another takes has another entry too, and may come first.
+#[test]
+fn whoever_lost_a_field_is_not_the_writer() {
+    let entry = |manager: &str, fields: Value| json!({"manager": manager, "operation": "Update", "subresource": "status", "time": "2026-01-01T00:00:00Z", "fieldsV1": fields});
+    let version = |phase: &str, managers: Vec<Value>| json!({"metadata": {"managedFields": managers}, "status": {"phase": phase}});
+    let both = json!({"f:status": {"f:phase": {}, "f:podIP": {}}});
+    let versions = [
+        version("Running", vec![entry("a", both)]),
+        version(
+            "Pending",
+            vec![
+                entry("a", json!({"f:status": {"f:podIP": {}}})),
+                entry("b", json!({"f:status": {"f:phase": {}}})),
+            ],
+        ),
+    ];
+    let report = report(&Rules::Pod, &versions);
+    assert_eq!(report.by("b").len(), 1);
 }
 
 fn declared() -> Rules {

@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use stagewright_tests::scenario::{self, SOON, Scene, is_true, name, phase, text, uid};
 
 use super::support::{
-    alone, any, ask, ever, exit_code, nodes, number, pod, runs, says, status, until, view,
+    alone, any, ask, container, ever, exit_code, nodes, number, pod, runs, says, status, until,
+    view,
 };
 
 /// A pod with a finalizer: its container ends within the grace period, the pod is terminal before it goes (`canBeDeleted` in
@@ -50,6 +51,21 @@ pub async fn a_deleted_pod_ends_and_waits_for_its_finalizers(scene: Scene) -> Re
     .await?;
     pods.until("the pod gone", SOON, |known| known.is_empty())
         .await
+}
+
+/// One container ends in the very second in which both began, so that the other's end is the same stage of the same stay: it comes
+/// nevertheless, though the API server completes each status that is written.
+pub async fn containers_end_one_by_one_within_one_stay(scene: Scene) -> Result<()> {
+    let spec =
+        json!({"restartPolicy": "Never", "containers": [container("main"), container("other")]});
+    let asks = [("run-for", "main=1ms,other=3s")];
+    let (pods, _) = alone(&scene, pod(&scene, "web", &asks, spec)).await?;
+    let ended = until(&pods, "web", "ended", |pod| phase(pod) == "Succeeded").await?;
+    ensure!(
+        exit_code(&ended, "main") == Some(0) && exit_code(&ended, "other") == Some(0),
+        "{ended}"
+    );
+    Ok(())
 }
 
 /// A pod past its `activeDeadlineSeconds` (`active_deadline.go`), and a Job past its own, whose pods its controller deletes.

@@ -4,14 +4,10 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use stagewright_tests::scenario::{self, SOON, Scene, View, is_true, name, phase, text, uid};
 
-use super::support::{nodes, pod, until, view};
+use super::support::{condition, nodes, pod, says, until, view};
 
 /// The provisioner that the plugin `storage` plays.
 const DRIVER: &str = "volumes.stagewright.dev";
-
-/// By this annotation, which a kubelet sets (`setNodeStatus` and `initialNode` in kubelet_node_status.go), the attach/detach controller
-/// knows the nodes that it serves.
-const ATTACHES: &str = "volumes.kubernetes.io/controller-managed-attach-detach";
 
 async fn class(scene: &Scene, name: &str, binding: &str, policy: &str) -> Result<String> {
     let name = format!("{}-{name}", scene.name);
@@ -31,13 +27,6 @@ fn claim(scene: &Scene, name: &str, class: &str) -> Value {
 pub async fn a_claim_is_provisioned_bound_attached_and_reclaimed(scene: Scene) -> Result<()> {
     let nodes = nodes(&scene, 1).await?;
     let node = nodes.first().context("a node")?;
-    scenario::merge(
-        &scene.client,
-        node,
-        None,
-        json!({"metadata": {"annotations": {ATTACHES: "true"}}}),
-    )
-    .await?;
     let (pods, claims) = (
         view(&scene, "v1/Pod").await?,
         view(&scene, "v1/PersistentVolumeClaim").await?,
@@ -88,6 +77,72 @@ pub async fn a_claim_is_provisioned_bound_attached_and_reclaimed(scene: Scene) -
         .await?;
     claims
         .until("the claim gone", SOON, |known| known.is_empty())
+        .await
+}
+
+/// A pod with a volume, which the scheduler places as that part of its spec says.
+async fn with_volume(scene: &Scene, name: &str, class: &str, placed: Value) -> Result<Value> {
+    scenario::create(&scene.client, claim(scene, name, class)).await?;
+    let mut spec =
+        json!({"volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": name}}]});
+    if let (Some(spec), Value::Object(placed)) = (spec.as_object_mut(), placed) {
+        spec.extend(placed);
+    }
+    scenario::create(&scene.client, pod(scene, name, &[], spec)).await
+}
+
+/// A node attaches no more volumes than it says: the scheduler sends the next pod elsewhere, and one that may not go there waits for a
+/// place. What nodes say goes with them.
+pub async fn a_node_takes_no_more_volumes_than_it_attaches(scene: Scene) -> Result<()> {
+    let nodes = nodes(&scene, 2).await?;
+    let [small, large] = nodes.as_slice() else {
+        anyhow::bail!("two nodes: {nodes:?}");
+    };
+    let one = json!({"metadata": {"annotations": {"stagewright.dev/storage.volumes": "1"}}});
+    scenario::merge(&scene.client, small, None, one).await?;
+    let csi_nodes = View::open(&scene.client, "storage.k8s.io/v1/CSINode", None).await?;
+    let limit = |node: &Value| {
+        let driver = node.pointer("/spec/drivers/0")?;
+        let is_ours = text(driver, "/name") == DRIVER && text(driver, "/nodeID") == name(node);
+        is_ours.then(|| driver.pointer("/allocatable/count").and_then(Value::as_i64))
+    };
+    for (node, expected) in [(small, Some(1)), (large, None)] {
+        let what = "registered with its limit";
+        until(&csi_nodes, name(node), what, |node| {
+            limit(node) == Some(expected)
+        })
+        .await?;
+    }
+    let pods = view(&scene, "v1/Pod").await?;
+    let class = class(&scene, "limited", "WaitForFirstConsumer", "Delete").await?;
+    let hostname =
+        json!({"key": "kubernetes.io/hostname", "operator": "In", "values": [name(small)]});
+    let terms = json!({"matchExpressions": [hostname]});
+    let prefers = json!({"affinity": {"nodeAffinity": {
+        "preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 100, "preference": terms}]}}});
+    let needs = json!({"affinity": {"nodeAffinity": {
+        "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [terms]}}}});
+
+    let first = with_volume(&scene, "first", &class, prefers.clone()).await?;
+    let placed = until(&pods, "first", "Ready", |pod| is_true(pod, "Ready")).await?;
+    ensure!(text(&placed, "/spec/nodeName") == name(small), "{placed}");
+    with_volume(&scene, "second", &class, prefers).await?;
+    let placed = until(&pods, "second", "Ready", |pod| is_true(pod, "Ready")).await?;
+    ensure!(text(&placed, "/spec/nodeName") == name(large), "{placed}");
+    with_volume(&scene, "third", &class, needs).await?;
+    until(&pods, "third", "refused for its volume", |pod| {
+        says(pod, "PodScheduled") == "False/Unschedulable"
+            && text(condition(pod, "PodScheduled"), "/message").contains("max volume count")
+    })
+    .await?;
+    scenario::delete(&scene.client, &first, None).await?;
+    until(&pods, "third", "Ready", |pod| is_true(pod, "Ready")).await?;
+
+    scenario::delete(&scene.client, large, None).await?;
+    csi_nodes
+        .until("its CSINode gone", 2 * SOON, |known| {
+            known.get(name(large)).is_none()
+        })
         .await
 }
 

@@ -4,6 +4,7 @@
 //! moves backward. Where an expectation is the kubelet's, it names the place in Kubernetes' source that has it.
 #![allow(clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod devices;
 mod ends;
 mod images;
 mod kinds;
@@ -37,7 +38,7 @@ fn main() {
             annotated,
             PODS.to_owned(),
             NODES.to_owned(),
-            "--stock-plugins=node,pod,network,storage".to_owned(),
+            "--stock-plugins=node,pod,network,storage,devices".to_owned(),
         ]),
     };
     scenario::play_together(
@@ -62,6 +63,7 @@ fn main() {
             stagewright_tests::scenario!(restarts::a_replica_set_keeps_pods_that_restart),
             stagewright_tests::scenario!(images::an_image_fails_to_come_and_comes),
             stagewright_tests::scenario!(ends::a_deleted_pod_ends_and_waits_for_its_finalizers),
+            stagewright_tests::scenario!(ends::containers_end_one_by_one_within_one_stay),
             stagewright_tests::scenario!(ends::active_deadlines_end_pods_and_jobs),
             stagewright_tests::scenario!(ends::evictions_respect_budgets_and_leave_their_mark),
             stagewright_tests::scenario!(ends::the_kubelets_evictions_fail_pods_that_are_replaced),
@@ -84,6 +86,9 @@ fn main() {
                 kinds::a_claim_is_provisioned_bound_attached_and_reclaimed
             ),
             stagewright_tests::scenario!(kinds::a_volume_that_is_to_be_kept_stays_released),
+            stagewright_tests::scenario!(kinds::a_node_takes_no_more_volumes_than_it_attaches),
+            stagewright_tests::scenario!(devices::as_many_pods_run_as_there_are_devices),
+            stagewright_tests::scenario!(devices::a_pod_that_ends_frees_its_device),
             stagewright_tests::scenario!(kinds::load_balancers_and_ingresses_get_addresses),
         ],
         company,

@@ -8,8 +8,13 @@
     reason = "a test plays the users whose writes no guard admits"
 )]
 
+mod again;
 mod alone;
+mod capture;
 mod garbage;
+mod plugin;
+mod reload;
+mod secure;
 mod support;
 
 use anyhow::{Context as _, Result};
@@ -25,8 +30,8 @@ use support::*;
 #[tokio::test]
 async fn everything_settles_and_the_summary_says_how() -> Result<()> {
     let arguments = [
-        "--nodes=20",
-        "--pods=100",
+        "--nodes=100",
+        "--pods=1000",
         "--exit-when-settled",
         "--output=json",
     ];
@@ -34,18 +39,19 @@ async fn everything_settles_and_the_summary_says_how() -> Result<()> {
     let summary = up.summary().await?;
     assert_eq!(
         (&summary["nodes"], &summary["nodesReady"], &summary["pods"]),
-        (&json!(20), &json!(20), &json!(100))
+        (&json!(100), &json!(100), &json!(1000))
     );
     assert_eq!(
         summary["podsByPhase"],
-        json!({"Pending": 0, "Running": 100, "Succeeded": 0, "Failed": 0, "Unknown": 0})
+        json!({"Pending": 0, "Running": 1000, "Succeeded": 0, "Failed": 0, "Unknown": 0})
     );
     assert_eq!(
         (&summary["refused"], &summary["backward"]),
         (&json!(0), &json!(0))
     );
-    assert!(summary["stagesPlayed"].as_u64() >= Some(120), "{summary}");
+    assert!(summary["stagesPlayed"].as_u64() >= Some(1100), "{summary}");
     let times: Vec<f64> = [
+        "firstDecisionSeconds",
         "createdSeconds",
         "nodesReadySeconds",
         "settledSeconds",
@@ -55,9 +61,11 @@ async fn everything_settles_and_the_summary_says_how() -> Result<()> {
     .filter_map(|name| summary[*name].as_f64())
     .collect();
     assert!(
-        times.len() == 4 && times.iter().all(|time| *time > 0.0),
+        times.len() == 5 && times.iter().all(|time| *time > 0.0),
         "{summary}"
     );
+    // As promised; a machine that is free takes a tenth of it.
+    assert!(summary["settledSeconds"].as_f64() < Some(10.0), "{summary}");
     assert!(
         summary["lagSeconds"]["median"].as_f64() <= summary["lagSeconds"]["p99"].as_f64(),
         "{summary}"
@@ -249,31 +257,6 @@ async fn the_server_alone_changes_nothing_and_its_context_is_merged_for_as_long(
     let left = Kubeconfig::read_from(home.path().join(".kube/config"))?;
     assert!(left.clusters.is_empty() && left.contexts.is_empty() && left.auth_infos.is_empty());
     assert!(!file.exists(), "the kubeconfig goes with the cluster");
-    Ok(())
-}
-
-#[tokio::test]
-async fn others_need_the_token_that_is_in_the_kubeconfig() -> Result<()> {
-    let arguments = ["--server-only", "--bind=0.0.0.0", "--output=json"];
-    let mut up = Up::start(&arguments, "").await?;
-    let summary = up.summary().await?;
-    let file = kubeconfig(&summary)?;
-    let version = client(&file).await?.apiserver_version().await?;
-    assert_eq!(
-        (version.major.as_str(), version.minor.as_str()),
-        ("1", "36")
-    );
-    let mut stranger = Kubeconfig::read_from(&file)?;
-    stranger
-        .auth_infos
-        .iter_mut()
-        .for_each(|user| user.auth_info = None);
-    let answer = client_of(stranger).await?.apiserver_version().await;
-    assert!(
-        matches!(&answer, Err(kube::Error::Api(status)) if status.code == 401),
-        "{answer:?}"
-    );
-    up.stop().await?;
     Ok(())
 }
 

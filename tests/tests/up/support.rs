@@ -78,13 +78,18 @@ impl Up {
     }
 
     /// Asks it to end, as Ctrl-C does; that is a success. Its home is left.
-    pub async fn stop(mut self) -> Result<tempfile::TempDir> {
+    pub async fn stop(self) -> Result<tempfile::TempDir> {
+        Ok(self.told().await?.0)
+    }
+
+    /// The same; and what was said on stderr.
+    pub async fn told(mut self) -> Result<(tempfile::TempDir, String)> {
         let id = self.child.id().context("it runs")?.to_string();
         let sent = Command::new("kill").args(["-INT", &id]).status().await?;
         ensure!(sent.success(), "kill: {sent}");
         let (status, errors) = self.end().await?;
         ensure!(status.success(), "{status}:\n{errors}");
-        Ok(self.home)
+        Ok((self.home, errors))
     }
 }
 

@@ -98,7 +98,15 @@ impl Guest for Hostile {
 
     fn decide(object: String, ctx: Context) -> Result<Answer, String> {
         let calls = CALLS.fetch_add(1, Ordering::Relaxed);
-        match behave().as_str() {
+        let behave = behave();
+        // Asked again later, or from that time on, it has nothing to say, and the next plugin is asked.
+        if let Some(until) = behave.strip_prefix("decide-panic-at-times-until-") {
+            let is_its_time = ctx.now_ms < until.parse().unwrap_or(f64::INFINITY);
+            let draw = (ctx.now_ms as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 62;
+            assert!(!is_its_time || draw > 0, "as configured");
+            return Ok(Answer::Pass);
+        }
+        match behave.as_str() {
             "decide-endless-loop" => endless_loop(),
             "decide-panic" => panic!("as configured"),
             "decide-memory-bomb" => memory_bomb(),
@@ -120,7 +128,7 @@ impl Guest for Hostile {
             _ => {}
         }
         let object: Value = serde_json::from_str(&object).map_err(|error| error.to_string())?;
-        if behave() == "play-wander" {
+        if behave == "play-wander" {
             return Ok(match steps(&object) {
                 0..STEPS => stage("run", ctx.since_ms),
                 _ => Answer::Idle("wandered enough".to_owned()),

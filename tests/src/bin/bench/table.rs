@@ -4,15 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use anyhow::{Context, Result};
-use clap::ValueEnum;
-
-/// Which of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
-pub enum Who {
-    Kwok,
-    Stagewright,
-    Bare,
-}
 
 /// The numbers of one load, run once.
 #[derive(Debug, Default)]
@@ -30,44 +21,70 @@ pub fn quantile(sorted: &[f64], part: f64) -> Result<f64> {
     sorted.get(index).copied().context("nothing was measured")
 }
 
-/// Every number of every run.
-#[derive(Debug, Default)]
+/// Every number of every run, by load and what was measured.
+#[derive(Debug)]
 pub struct Table {
-    rows: BTreeMap<(String, &'static str), BTreeMap<Who, Vec<f64>>>,
+    /// Whose numbers they are; the first are what the others are compared with.
+    columns: &'static [&'static str],
+    rows: BTreeMap<(String, &'static str), BTreeMap<&'static str, Vec<f64>>>,
 }
 
+// === impl Table ===
+
 impl Table {
-    pub fn add(&mut self, load: &str, who: Who, measured: Measured) {
+    pub fn new(columns: &'static [&'static str]) -> Self {
+        let rows = BTreeMap::new();
+        Self { columns, rows }
+    }
+
+    pub fn add(&mut self, load: &str, column: &'static str, measured: Measured) {
         for (what, value) in measured.0 {
-            eprintln!("  {who:?} {load}: {what} {value:.2}");
+            eprintln!("  {column}: {load}: {what} {value:.2}");
             self.rows
                 .entry((load.to_owned(), what))
                 .or_default()
-                .entry(who)
+                .entry(column)
                 .or_default()
                 .push(value);
         }
     }
 
-    /// The medians of the runs, and theirs by ours; NaN where there is none.
+    /// The medians of the runs, and those of each other column by the first's. Who was not run has no column.
     pub fn markdown(&self) -> String {
-        let mut text = String::from(
-            "| load | what | kwok v0.8.0 | stagewright | ratio | bare client |\n|---|---|---:|---:|---:|---:|\n",
-        );
-        for ((load, what), runs) in &self.rows {
-            let median = |who| {
-                let mut values = runs.get(&who).cloned().unwrap_or_default();
-                values.sort_by(f64::total_cmp);
-                quantile(&values, 0.5).unwrap_or(f64::NAN)
+        let has =
+            |column: &&&'static str| self.rows.values().any(|runs| runs.contains_key(**column));
+        let columns: Vec<&str> = self.columns.iter().filter(has).copied().collect();
+        let mut text = String::from("| load | what |");
+        let mut rule = String::from("|---|---|");
+        for (number, column) in columns.iter().enumerate() {
+            let (head, line) = match number {
+                0 => ("", "---:|"),
+                _ => (" ratio |", "---:|---:|"),
             };
-            let (theirs, ours) = (median(Who::Kwok), median(Who::Stagewright));
-            let _ = writeln!(
-                text,
-                "| {load} | {what} | {theirs:.2} | {ours:.2} | {:.2} | {:.2} |",
-                ours / theirs,
-                median(Who::Bare)
-            );
+            let _ = write!(text, " {column} |{head}");
+            rule.push_str(line);
+        }
+        let _ = writeln!(text, "\n{rule}");
+        for ((load, what), runs) in &self.rows {
+            let _ = write!(text, "| {load} | {what} |");
+            let medians: Vec<Option<f64>> = columns.iter().map(|it| median(runs.get(it))).collect();
+            let cell = |value: Option<f64>| value.map_or(String::new(), |it| format!("{it:.2}"));
+            let first = medians.first().copied().flatten();
+            for (number, median) in medians.into_iter().enumerate() {
+                let _ = write!(text, " {} |", cell(median));
+                if number > 0 {
+                    let ratio = median.zip(first).map(|(median, first)| median / first);
+                    let _ = write!(text, " {} |", cell(ratio));
+                }
+            }
+            text.push('\n');
         }
         text
     }
+}
+
+fn median(values: Option<&Vec<f64>>) -> Option<f64> {
+    let mut values = values?.clone();
+    values.sort_by(f64::total_cmp);
+    quantile(&values, 0.5).ok()
 }

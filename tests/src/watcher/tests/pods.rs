@@ -268,12 +268,17 @@ fn what_is_set_once_stays() {
 fn a_terminal_pod_that_is_ready_is_untidy() {
     let ready =
         status(json!({"phase": "Succeeded", "conditions": [{"type": "Ready", "status": "True"}]}));
-    let rules: Vec<_> = report(&Rules::Pod, &[phase("Running"), ready])
-        .untidy
-        .iter()
-        .map(|moved| moved.rule)
-        .collect();
-    assert_eq!(rules, ["TerminalReady"]);
+    let mut touched = ready.clone();
+    touched["metadata"] = json!({"labels": {"touched": "true"}});
+    let told = |versions: &[Value]| {
+        let untidy = report(&Rules::Pod, versions).untidy;
+        untidy.iter().map(|moved| moved.rule).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&[phase("Running"), ready.clone()]), ["TerminalReady"]);
+    assert!(
+        told(&[ready, touched]).is_empty(),
+        "told at the write that brought it"
+    );
 }
 
 #[test]
