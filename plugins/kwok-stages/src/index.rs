@@ -69,7 +69,7 @@ impl Index {
         };
         let mut found = of_kind.always.clone();
         for (map, wanted) in &of_kind.maps {
-            let Ok(Some(Json::Object(present))) = map.find(object) else {
+            let Ok(Json::Object(present)) = map.find(object) else {
                 continue;
             };
             if present.len() < wanted.len() {

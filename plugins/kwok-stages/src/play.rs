@@ -4,8 +4,7 @@ use serde_json::{Value as Json, json};
 
 use crate::compiled::{Form, Stage, Step};
 use crate::functions::Surroundings;
-use crate::go::Value;
-use crate::go::{json as go_json, yaml};
+use crate::go::yaml;
 use crate::stage::{Event, Finalizers};
 use crate::template::Template;
 
@@ -62,8 +61,6 @@ pub fn play(
     around: &dyn Surroundings,
 ) -> Result<Vec<Action>, String> {
     let mut actions = Vec::new();
-    // The tree for templates is made once, and only if there is one.
-    let mut tree: Option<Value> = None;
     for (index, step) in stage.steps.iter().enumerate() {
         let action = match step {
             Step::Event(event) => Some(event_action(event)),
@@ -74,8 +71,7 @@ pub fn play(
                 form,
                 template,
             } => {
-                let data = tree.get_or_insert_with(|| go_json::object(object));
-                let body = render(template, data, around)
+                let body = render(template, object, around)
                     .map_err(|error| format!("step {index}: patch: {error}"))?;
                 let body = rooted(body, &patch.root, *form)
                     .map_err(|error| format!("step {index}: patch: {error}"))?;
@@ -96,8 +92,7 @@ pub fn play(
                 template,
                 ..
             } => {
-                let data = tree.get_or_insert_with(|| go_json::object(object));
-                let body = render(template, data, around)
+                let body = render(template, object, around)
                     .map_err(|error| format!("step {index}: apply: {error}"))?;
                 Some(Action::Apply {
                     form: *form,
@@ -117,28 +112,13 @@ pub fn play(
 /// If the template fails, or its text is no YAML.
 pub fn render(
     template: &Template,
-    data: &Value,
+    object: &Json,
     around: &dyn Surroundings,
 ) -> Result<Json, String> {
-    // `set` changes maps for all who hold them: each template has its own.
     let text = template
-        .render(&copied(data), around)
+        .render(object, around)
         .map_err(|error| error.to_string())?;
     yaml::read(&text)
-}
-
-fn copied(data: &Value) -> Value {
-    match data {
-        Value::List(list) => Value::list_of(list.elem, list.items.iter().map(copied).collect()),
-        Value::Map(map) => {
-            let entries = map.entries.borrow();
-            let entries = entries
-                .iter()
-                .map(|(key, value)| (key.clone(), copied(value)));
-            Value::map_of(map.elem, entries)
-        }
-        other => other.clone(),
-    }
 }
 
 fn event_action(event: &Event) -> Action {

@@ -25,7 +25,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use serde_json::{Value as Json, json};
 use stagewright_plugin::Plugin as _;
 use stagewright_plugin_kwok_stages::functions::find_stubbed;
-use stagewright_plugin_kwok_stages::go::{json as go_json, yaml};
+use stagewright_plugin_kwok_stages::go::yaml;
 use stagewright_plugin_kwok_stages::lifecycle::{Due, Moment, View, Weighed};
 use stagewright_plugin_kwok_stages::play::play;
 use stagewright_plugin_kwok_stages::report::{self, MOMENT};
@@ -173,7 +173,7 @@ fn render(text: &str, object: &Json) -> Result<String, String> {
     let template = Template::parse(text, &find_stubbed).map_err(|error| error.to_string())?;
     let around = Stubs { now: MOMENT };
     template
-        .render(&go_json::object(object), &around)
+        .render(object, &around)
         .map_err(|error| error.to_string())
 }
 

@@ -8,6 +8,7 @@ pub mod text;
 pub mod time;
 pub mod value;
 pub mod yaml;
+mod yaml_plain;
 mod yaml_read;
 pub mod yaml_style;
 

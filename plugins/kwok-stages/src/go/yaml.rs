@@ -5,13 +5,16 @@ use std::cmp::Ordering;
 use serde_json::Value as Json;
 
 use super::yaml_style::{Place, scalar};
-use super::{float, yaml_read};
+use super::{float, yaml_plain, yaml_read};
 
 /// Reads the first document.
 ///
 /// # Errors
 /// If it is no YAML, with line and column.
 pub fn read(text: &str) -> Result<Json, String> {
+    if let Some(plain) = yaml_plain::read(text) {
+        return Ok(plain);
+    }
     Ok(yaml_read::read_all(text)?
         .into_iter()
         .next()

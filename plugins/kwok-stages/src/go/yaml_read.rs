@@ -8,7 +8,7 @@ use super::float;
 use crate::template::integer;
 
 /// Collections within each other: reading them takes stack.
-const DEEPEST: usize = 100;
+pub(super) const DEEPEST: usize = 100;
 /// Nodes of a text, those counted again that an alias repeats.
 const MOST_NODES: usize = 100_000;
 
@@ -205,7 +205,7 @@ fn key(value: Json) -> Result<String, &'static str> {
 }
 
 /// What a plain scalar means. Times are texts.
-fn scalar(text: &str) -> Result<Json, String> {
+pub(super) fn scalar(text: &str) -> Result<Json, String> {
     let words = WORDS.iter().find(|(words, _)| words.contains(&text));
     if let Some((_, value)) = words {
         return Ok(value.clone());

@@ -1,8 +1,8 @@
-//! jq. An expression that only goes down names is answered from the object. All others of all stages are one program: the standard
+//! jq. An expression that is a [`Path`] is answered from the object. All others of all stages are one program: the standard
 //! library is read once, and an expression is found by its number.
 
-mod names;
 mod natives;
+mod path;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -19,7 +19,7 @@ use jaq_core::{Compiler, Ctx, Filter, Lut, Vars};
 use jaq_json::{Num, Val};
 use serde_json::Value as Json;
 
-pub use self::names::Names;
+pub use self::path::{Names, Path};
 use self::read::term;
 use crate::go::json::number_text;
 
@@ -55,7 +55,7 @@ pub struct Programs {
 /// How an expression is answered.
 enum Expression {
     /// From the object.
-    Names(Names),
+    Path(Path),
     /// By the program of this number.
     Program(usize),
 }
@@ -93,7 +93,7 @@ pub enum Failure {
 #[derive(Default)]
 pub struct Sources {
     texts: Vec<String>,
-    names: Vec<Option<Names>>,
+    paths: Vec<Option<Path>>,
     library: Option<Library>,
 }
 
@@ -112,12 +112,12 @@ impl Sources {
         if let Some(known) = self.texts.iter().position(|known| known == source) {
             return Ok(known);
         }
-        let names = Names::of(&term(source)?);
-        if names.is_none() {
+        let path = Path::of(&term(source)?);
+        if path.is_none() {
             self.check(source)?;
         }
         self.texts.push(source.to_owned());
-        self.names.push(names);
+        self.paths.push(path);
         Ok(self.texts.len() - 1)
     }
 
@@ -141,9 +141,9 @@ impl Sources {
         let mut texts = Vec::new();
         let mut places = Vec::new();
         let mut expressions = Vec::new();
-        for (place, (text, names)) in self.texts.into_iter().zip(self.names).enumerate() {
-            expressions.push(match names {
-                Some(names) => Expression::Names(names),
+        for (place, (text, path)) in self.texts.into_iter().zip(self.paths).enumerate() {
+            expressions.push(match path {
+                Some(path) => Expression::Path(path),
                 None => {
                     texts.push(text);
                     places.push(place);
@@ -195,7 +195,7 @@ impl Programs {
     #[must_use]
     pub fn names(&self, number: usize) -> Option<&Names> {
         match self.expressions.get(number)? {
-            Expression::Names(names) => Some(names),
+            Expression::Path(path) => path.names(),
             Expression::Program(_) => None,
         }
     }
@@ -218,9 +218,10 @@ impl Programs {
     pub fn run<'i>(&self, number: usize, input: &'i Input<'_>) -> Result<&'i [Found<'i>], Failure> {
         let answer = input.answers.get(number).ok_or(Failure::Error)?;
         let answer = answer.get_or_init(|| match self.expressions.get(number) {
-            Some(Expression::Names(names)) => {
-                let found = names.find(input.object)?;
-                Ok(found.into_iter().map(Found::from).collect())
+            Some(Expression::Path(path)) => {
+                let found = path.find(input.object)?.into_iter();
+                let found = found.filter(|value| !value.is_null());
+                Ok(found.map(Found::from).collect())
             }
             Some(Expression::Program(number)) => {
                 let value = input.value.get_or_init(|| value(input.object));

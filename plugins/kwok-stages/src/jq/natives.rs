@@ -141,7 +141,12 @@ const MATH: &[(&str, Run)] = math! {
 
 fn step(cv: Cv<'_, Kind>) -> ValXs<'_, Val> {
     let left = cv.0.data().left;
-    match left.get().checked_sub(1 + weight(&cv.1)) {
+    let weight = weight(&cv.1, left.get());
+    match left
+        .get()
+        .checked_sub(1)
+        .and_then(|rest| rest.checked_sub(weight))
+    {
         Some(rest) if rest > 0 => {
             left.set(rest);
             Box::new(std::iter::once(Ok(cv.1)))
@@ -154,15 +159,35 @@ fn step(cv: Cv<'_, Kind>) -> ValXs<'_, Val> {
     }
 }
 
-/// What a value costs beyond the step, for what doubles with each: a step for each KiB of text, and for so many items.
-fn weight(value: &Val) -> u32 {
-    let weight = match value {
-        Val::TStr(text) | Val::BStr(text) => text.len() / 1024,
-        Val::Arr(items) => items.len() / 64,
-        _ => 0,
-    };
-    u32::try_from(weight).unwrap_or(u32::MAX - 1)
+/// What a value costs beyond the step, for what doubles with each, also by holding the same twice: a step for each KiB of text, and for so
+/// many values within it. More than are left are not counted.
+fn weight(value: &Val, left: u32) -> u32 {
+    let most = left.saturating_mul(WITHIN);
+    let mut cost = 0_u32;
+    let mut rest = vec![value];
+    while let Some(value) = rest.pop() {
+        let own = match value {
+            Val::TStr(text) | Val::BStr(text) => text.len() * WITHIN as usize / 1024,
+            Val::Arr(items) => {
+                rest.extend(items.iter());
+                0
+            }
+            Val::Obj(entries) => {
+                rest.extend(entries.values());
+                0
+            }
+            _ => 0,
+        };
+        cost = cost.saturating_add(u32::try_from(own + 1).unwrap_or(u32::MAX));
+        if cost > most {
+            break;
+        }
+    }
+    cost / WITHIN
 }
+
+/// So many values cost a step.
+const WITHIN: u32 = 64;
 
 /// The product of two values. A text that is repeated is paid for before it is made.
 fn times<'a>(mut cv: Cv<'a, Kind>) -> ValXs<'a, Val> {

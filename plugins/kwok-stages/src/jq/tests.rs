@@ -13,11 +13,12 @@ fn run(source: &str, input: &Json) -> Result<Vec<String>, String> {
         return Err(problem);
     }
     let Some(Expression::Program(number)) = programs.expressions.get(number) else {
-        let names = programs.names(number).unwrap();
-        let found = names
-            .find(input)
-            .map_err(|failure| format!("{failure:?}"))?;
-        return Ok(found.iter().map(|found| value(found).to_string()).collect());
+        let Some(Expression::Path(path)) = programs.expressions.get(number) else {
+            unreachable!("it is one or the other");
+        };
+        let found = path.find(input).map_err(|failure| format!("{failure:?}"))?;
+        let found = found.iter().filter(|found| !found.is_null());
+        return Ok(found.map(|found| value(found).to_string()).collect());
     };
     let found = programs
         .calculate(*number, &value(input))
@@ -25,18 +26,26 @@ fn run(source: &str, input: &Json) -> Result<Vec<String>, String> {
     Ok(found.iter().map(ToString::to_string).collect())
 }
 
+fn is_path(programs: &Programs, number: usize) -> bool {
+    matches!(programs.expressions.get(number), Some(Expression::Path(_)))
+}
+
 #[test]
-fn names_give_what_jq_gives() {
+fn paths_give_what_jq_gives() {
     let objects = [
         json!({"status": {"phase": "Running", "n": 2.50, "on": true, "list": [1], "a/b": {"c": 1e3}}}),
         json!({"status": null}),
-        json!({"status": {"phase": null}}),
+        json!({"status": {"phase": null, "list": null}}),
         json!({"status": "text"}),
         json!({"status": [1]}),
         json!({"status": {"phase": 7, "n": 9_007_199_254_740_993_u64, "on": -0.0, "list": {}, "a/b": 1}}),
+        json!({"status": {"list": [{"type": "Ready", "is": "True"}, {"type": null}, {"type": "Ready"}, {"type": "No", "is": 1}]}}),
+        json!({"status": {"list": [{"type": "Ready", "is": {"x": [1, null, "z"]}}, 7]}}),
+        json!({"status": {"list": {"b": {"type": "Ready", "is": 1}, "a": {"type": "", "is": {"x": {"y": "x"}}}}}}),
         json!(3),
     ];
     let asked = [
+        ".",
         ".status",
         ".status.phase",
         ".status.n",
@@ -44,30 +53,49 @@ fn names_give_what_jq_gives() {
         ".status.list",
         ".status[\"a/b\"].c",
         ".[\"status\"].phase",
+        ".status | .phase",
+        ".status.list.[]",
+        ".status.list[].type",
+        ".[] | .list | .[].is.x[]",
+        ".status.list.[] | select( .type == \"Ready\" ) | .is",
+        ".status.list[] | select(\"\" == .type).is.x.y",
+        ".status.list[] | select(.is.x[] == \"z\") | .type",
+        ".status | select(.list[].type == \"Ready\") | .list[].is",
     ];
     for source in asked {
         let mut sources = Sources::default();
-        let names = sources.add(source).unwrap();
+        let path = sources.add(source).unwrap();
         // The same, which is no path to the reader.
-        let program = sources.add(&format!("({source}) | .")).unwrap();
+        let program = sources.add(&format!("first(.) | ({source})")).unwrap();
         let programs = sources.compile().unwrap().0;
-        assert!(programs.names(names).is_some() && programs.names(program).is_none());
+        assert!(
+            is_path(&programs, path) && !is_path(&programs, program),
+            "{source}"
+        );
         for object in &objects {
             let input = programs.input(object);
             assert_eq!(
-                programs.run(names, &input),
+                programs.run(path, &input),
                 programs.run(program, &input),
                 "{source} of {object}"
             );
         }
     }
-    for source in [".", ".a?", ".a[]", ".a[0]", ".a | .b", ".[.a]"] {
+    for source in [
+        ".a?",
+        ".a[]?",
+        ".a[0]",
+        ".[.a]",
+        ".a | length",
+        ".a[] | select(.b != \"c\")",
+        ".a[] | select(.b == 1)",
+        ".a[] | select(.b == \"\\(.c)\")",
+        ".a as $x | .b",
+        "..",
+    ] {
         let mut sources = Sources::default();
         let number = sources.add(source).unwrap();
-        assert!(
-            sources.compile().unwrap().0.names(number).is_none(),
-            "{source}"
-        );
+        assert!(!is_path(&sources.compile().unwrap().0, number), "{source}");
     }
 }
 
@@ -108,6 +136,7 @@ fn expressions() {
         ("def f(x): x + 1; f(1)", vec!["2"]),
         ("[(1, 2) * (10, 20)]", vec!["[10,20,20,40]"]),
         ("\"ab\" * 2", vec!["\"abab\""]),
+        ("{a: 2} | .a *= (3, 4)", vec!["{\"a\":6}", "{\"a\":8}"]),
         ("16 | sqrt, pow(2; 3)", vec!["4.0", "8.0"]),
     ] {
         assert_eq!(run(source, &pod).unwrap(), expected, "{source}");
@@ -148,8 +177,18 @@ fn what_has_no_end_is_ended() {
         "reduce range(100) as $i ([1]; . + .)",
         "\"x\" * 1e9",
         "1e15 * \"x\" | length",
+        "\"x\" | . *= 1e9",
+        "{a: \"x\"} | .a *= 1e9 | .a",
+        "reduce range(40) as $i (1; [., .]) | tojson",
+        "reduce range(40) as $i (1; {a: ., b: .}) | . == 1",
     ] {
         assert_eq!(run(source, &json!(1)).unwrap_err(), "Endless", "{source}");
     }
     assert_eq!(run(".a.b", &json!({"a": 1})).unwrap_err(), "Error");
+    let list = json!({"l": vec!["x"; 1000]});
+    for source in [".l[] | select(. == \"x\")", "select(.l[] == \"x\")"] {
+        assert_eq!(run(source, &list).unwrap().len(), 1000);
+    }
+    let doubled = "select(.l[] == \"x\") | select(.l[] == \"x\")";
+    assert_eq!(run(doubled, &list).unwrap_err(), "Endless");
 }

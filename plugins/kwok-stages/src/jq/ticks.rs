@@ -2,7 +2,7 @@
 //! more; the filter that takes the steps is put in when an expression is read.
 
 use jaq_core::load::lex::StrPart;
-use jaq_core::load::parse::{BinaryOp, Def, Term};
+use jaq_core::load::parse::{BinaryOp, Def, Pattern, Term};
 use jaq_core::ops::Math;
 use jaq_core::path::{Part, Path};
 
@@ -11,6 +11,9 @@ pub const STEP: &str = "!step";
 
 /// The filter that multiplies its arguments, if what comes of it is not too long.
 pub const TIMES: &str = "!times";
+
+/// What a value is multiplied with; no expression can be about it.
+const FACTOR: &str = "$!factor";
 
 type Names<'a> = Vec<(&'a str, usize)>;
 
@@ -111,6 +114,13 @@ pub fn counted(term: Term<&str>) -> Term<&str> {
         }
         Term::BinOp(left, BinaryOp::Math(Math::Mul), right) => {
             Term::Call(TIMES, vec![*left, *right])
+        }
+        // `l *= r` is `r as $factor | l |= . * $factor`.
+        Term::BinOp(left, BinaryOp::UpdateMath(Math::Mul), right) => {
+            let product = Term::Call(TIMES, vec![Term::Id, Term::Var(FACTOR)]);
+            let update = Term::BinOp(left, BinaryOp::Update, Box::new(product));
+            let named = BinaryOp::Pipe(Some(Pattern::Var(FACTOR)));
+            Term::BinOp(right, named, Box::new(update))
         }
         // It gives as many values as it is asked for.
         term @ Term::Call("range", _) => {

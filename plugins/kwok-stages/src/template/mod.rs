@@ -8,16 +8,19 @@ mod node;
 mod number;
 mod parse;
 mod pipeline;
+mod wanted;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde_json::Value as Json;
+
 pub use number::integer;
 
 use node::Node;
+use wanted::Wanted;
 
 use crate::functions::{Found, Surroundings};
-use crate::go::Value;
 
 /// What went wrong, and in which line of the template.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +36,7 @@ pub struct Error {
 pub struct Template {
     root: Vec<Node>,
     defined: BTreeMap<String, Vec<Node>>,
+    wanted: Wanted,
 }
 
 /// The longest text a template may make. A patch that is longer could not be sent anyway.
@@ -60,8 +64,9 @@ impl Template {
     ///
     /// # Errors
     /// If something in it fails, or the text grows too long.
-    pub fn render(&self, data: &Value, around: &dyn Surroundings) -> Result<String, Error> {
-        exec::render(self, data, around)
+    pub fn render(&self, object: &Json, around: &dyn Surroundings) -> Result<String, Error> {
+        // `set` changes maps for all who hold them: each rendering has its own.
+        exec::render(self, &self.wanted.of(object), around)
     }
 }
 

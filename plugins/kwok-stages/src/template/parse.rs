@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::lex::{Kind, Token, tokens};
 use super::node::{Branch, Node};
+use super::wanted::Wanted;
 use super::{Error, Template};
 use crate::functions::Found;
 use crate::go::text;
@@ -52,6 +53,7 @@ pub fn parse(text: &str, find: &dyn Fn(&str) -> Found) -> Result<Template, Error
         return Err(parser.error(format!("unexpected {word}")));
     }
     Ok(Template {
+        wanted: Wanted::by(&root),
         root,
         defined: parser.defined,
     })

@@ -2,7 +2,7 @@ use serde_json::{Value as Json, json};
 
 use super::*;
 use crate::functions::{Outer, find};
-use crate::go::json::object;
+use crate::go::Value;
 use crate::go::time::Instant;
 
 struct Nowhere;
@@ -23,7 +23,7 @@ impl Surroundings for Nowhere {
 fn render(text: &str, data: &Json) -> Result<String, String> {
     let template = Template::parse(text, &find).map_err(|error| error.to_string())?;
     template
-        .render(&object(data), &Nowhere)
+        .render(data, &Nowhere)
         .map_err(|error| error.to_string())
 }
 

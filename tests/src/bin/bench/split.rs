@@ -1,6 +1,7 @@
 //! Where the time of one step of a pod's life goes, in a process of its own: what is read and cut, what the plugin selects and renders,
 //! what the guard compares, and what it takes to send the patch to a server over a socket.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
@@ -29,6 +30,9 @@ pub struct Options {
     /// How many patches are sent.
     #[arg(long, default_value_t = 4_000)]
     patches: u32,
+    /// The file of a component to run KWOK's stages with, in the place of the plugin that the host has.
+    #[arg(long)]
+    component: Option<PathBuf>,
 }
 
 /// Measures the plugin `pod` and KWOK's stages.
@@ -41,7 +45,11 @@ pub async fn compare(options: &Options) -> Result<Table> {
         (STAGES, "kwok-stages", json!({ "stages": stages })),
         (POD, "pod", Value::Null),
     ] {
-        let plugin = Plugin::load(&engine, &Source::Stock(name), &settings)?;
+        let source = match &options.component {
+            Some(file) if column == STAGES => Source::File(file.clone()),
+            _ => Source::Stock(name),
+        };
+        let plugin = Plugin::load(&engine, &source, &settings)?;
         let mut measured = decided(&plugin, options)?;
         measured.put("5 send, µs", sent(options).await?);
         table.add("a pod to Running", column, measured);
