@@ -50,13 +50,13 @@ fn main() -> Result<()> {
             .fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
         writeln!(
             table,
-            "    Stock {{ name: {name:?}, digest: \"sha256:{digest}\", size: {}, code: include_bytes!({file:?}) }},",
+            "    Stock {{ name: {name:?}, digest: \"sha256:{digest}\", size: {}, code: &Aligned(*include_bytes!({file:?})).0 }},",
             component.len()
         )?;
     }
     let text = format!(
         "const NAMES: &[&str] = &{STOCK:?};\nconst STOCK: &[Stock] = &[\n{table}];\n\
-         const REFERENCE: &[u8] = include_bytes!(\"reference.cwasm\");\n"
+         const REFERENCE: &[u8] = &Aligned(*include_bytes!(\"reference.cwasm\")).0;\n"
     );
     Ok(fs::write(out.join("stock.rs"), text)?)
 }

@@ -23,6 +23,8 @@ pub fn code() -> Config {
         .cranelift_nan_canonicalization(true)
         .relaxed_simd_deterministic(true)
         .cranelift_opt_level(OptLevel::Speed)
+        // Nobody unwinds through guests, and wasmtime finds its own way.
+        .native_unwind_info(false)
         .generate_address_map(false);
     config
 }

@@ -1,5 +1,6 @@
 //! The engine that all plugins share: compiled code, the linker with the one import, and the interface's own types.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -7,6 +8,7 @@ use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 
 use super::bindings::{StagePlugin, StagePluginPre};
 use super::config;
+use super::embedded;
 use super::errors::{EngineError, LoadError};
 use super::instance::State;
 use super::interface_check;
@@ -23,6 +25,8 @@ struct Shared {
     linker: Linker<State>,
     reference: Component,
     limits: Limits,
+    /// The stock plugins that were asked for, by name.
+    stock: Mutex<BTreeMap<&'static str, Prepared>>,
     /// What was compiled last, newest at the end: other settings for the same component, a roll-back and a second host object with
     /// the same plugin must not compile it again.
     compiled: Mutex<Vec<(String, Prepared)>>,
@@ -44,17 +48,18 @@ impl Engine {
             slots: limits.instances,
             cause: chain(&cause),
         };
-        let wasm =
-            wasmtime::Engine::new(&config::run(limits.instances, limits.memory)).map_err(error)?;
+        let config = embedded::in_place(config::run(limits.instances, limits.memory));
+        let wasm = wasmtime::Engine::new(&config).map_err(error)?;
         let mut linker = Linker::new(&wasm);
         StagePlugin::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)
             .map_err(error)?;
-        let reference = embedded(&wasm, stock::reference()).map_err(error)?;
+        let reference = embedded::load(&wasm, stock::reference()).map_err(error)?;
         Ok(Self(Arc::new(Shared {
             wasm,
             linker,
             reference,
             limits,
+            stock: Mutex::default(),
             compiled: Mutex::default(),
         })))
     }
@@ -76,32 +81,42 @@ impl Engine {
         held: &Held,
         digest: &str,
     ) -> Result<Prepared, LoadError> {
-        let invalid = |error: wasmtime::Error| LoadError::Invalid {
-            plugin: plugin.to_owned(),
-            message: chain(&error),
-        };
-        let component = match held {
-            Held::Stock(stock) => embedded(self.wasm(), stock.code).map_err(invalid)?,
+        let invalid = |error| invalid(plugin, &error);
+        match held {
+            Held::Stock(stock) => {
+                let mut known = self.0.stock.lock();
+                if let Some(prepared) = known.get(stock.name) {
+                    return Ok(prepared.clone());
+                }
+                let component = embedded::load(self.wasm(), stock.code).map_err(invalid)?;
+                let prepared = self.linked(plugin, &component)?;
+                known.insert(stock.name, prepared.clone());
+                Ok(prepared)
+            }
             Held::Wasm(bytes) => {
                 if let Some(prepared) = self.compiled(digest) {
                     return Ok(prepared);
                 }
-                compile(self.wasm(), bytes).map_err(invalid)?
+                let component = compile(self.wasm(), bytes).map_err(invalid)?;
+                let prepared = self.linked(plugin, &component)?;
+                let mut compiled = self.0.compiled.lock();
+                if compiled.len() >= KEPT {
+                    compiled.remove(0);
+                }
+                compiled.push((digest.to_owned(), prepared.clone()));
+                Ok(prepared)
             }
-        };
+        }
+    }
+
+    /// Checks the type, and links the import.
+    fn linked(&self, plugin: &str, component: &Component) -> Result<Prepared, LoadError> {
+        let invalid = |error| invalid(plugin, &error);
         let reference = self.0.reference.component_type();
         interface_check::check(plugin, self.wasm(), &reference, &component.component_type())?;
         let linked: InstancePre<State> =
-            self.0.linker.instantiate_pre(&component).map_err(invalid)?;
-        let prepared = StagePluginPre::new(linked).map_err(invalid)?;
-        if matches!(held, Held::Wasm(_)) {
-            let mut compiled = self.0.compiled.lock();
-            if compiled.len() >= KEPT {
-                compiled.remove(0);
-            }
-            compiled.push((digest.to_owned(), prepared.clone()));
-        }
-        Ok(prepared)
+            self.0.linker.instantiate_pre(component).map_err(invalid)?;
+        StagePluginPre::new(linked).map_err(invalid)
     }
 
     fn compiled(&self, digest: &str) -> Option<Prepared> {
@@ -131,18 +146,11 @@ fn compile(engine: &wasmtime::Engine, bytes: &[u8]) -> wasmtime::Result<Componen
     }
 }
 
-/// Takes code that was compiled together with this binary.
-///
-/// The only `unsafe` of this crate. wasmtime checks that the engine's version and settings fit, but not the code itself; so no bytes
-/// from outside may come here, and `Source` turns them away.
-#[allow(
-    unsafe_code,
-    reason = "the one place where compiled code is taken as it is"
-)]
-fn embedded(engine: &wasmtime::Engine, code: &'static [u8]) -> wasmtime::Result<Component> {
-    // SAFETY: `deserialize` asks for bytes that `Engine::precompile_component` wrote. `code` comes from `stock.rs` alone, which holds
-    // what build.rs precompiled in this very build, and read-only data of this binary cannot have changed since.
-    unsafe { Component::deserialize(engine, code) }
+fn invalid(plugin: &str, error: &wasmtime::Error) -> LoadError {
+    LoadError::Invalid {
+        plugin: plugin.to_owned(),
+        message: chain(error),
+    }
 }
 
 /// An error with its causes, on one line.

@@ -10,6 +10,7 @@
 mod bindings;
 mod config;
 mod convert;
+mod embedded;
 mod engine;
 mod errors;
 mod instance;

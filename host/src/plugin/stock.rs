@@ -1,5 +1,7 @@
 //! The plugins inside this binary, compiled when it was built.
 
+use super::embedded::Aligned;
+
 /// A stock plugin.
 #[derive(Debug)]
 pub(super) struct Stock {

@@ -25,7 +25,7 @@ use crate::go::json::number_text;
 
 /// What one expression may do before it counts as endless: values passed from one filter to the next. One that nests with each value,
 /// like `repeat`, costs the square of it, and the fuel of a decision must last for the other stages.
-const STEPS: u32 = 2_500;
+const STEPS: u32 = 2_000;
 /// The values that programs run on, and what they may spend.
 pub(crate) struct Kind;
 

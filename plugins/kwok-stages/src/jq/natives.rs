@@ -163,31 +163,40 @@ fn step(cv: Cv<'_, Kind>) -> ValXs<'_, Val> {
 /// many values within it. More than are left are not counted.
 fn weight(value: &Val, left: u32) -> u32 {
     let most = left.saturating_mul(WITHIN);
-    let mut cost = 0_u32;
-    let mut rest = vec![value];
-    while let Some(value) = rest.pop() {
-        let own = match value {
-            Val::TStr(text) | Val::BStr(text) => text.len() * WITHIN as usize / 1024,
-            Val::Arr(items) => {
-                rest.extend(items.iter());
-                0
-            }
-            Val::Obj(entries) => {
-                rest.extend(entries.values());
-                0
-            }
-            _ => 0,
-        };
-        cost = cost.saturating_add(u32::try_from(own + 1).unwrap_or(u32::MAX));
-        if cost > most {
-            break;
-        }
-    }
-    cost / WITHIN
+    let mut rest = most;
+    count(value, 0, &mut rest);
+    (most - rest) / WITHIN
 }
 
 /// So many values cost a step.
 const WITHIN: u32 = 64;
+
+/// Values within each other; more cost all that is left.
+const DEEPEST: u32 = 100;
+
+fn count(value: &Val, depth: u32, left: &mut u32) {
+    if depth > DEEPEST {
+        *left = 0;
+    }
+    let own = match value {
+        Val::TStr(text) | Val::BStr(text) => text.len() * WITHIN as usize / 1024,
+        _ => 0,
+    };
+    *left = left.saturating_sub(u32::try_from(own + 1).unwrap_or(u32::MAX));
+    let mut each = |items: &mut dyn Iterator<Item = &Val>| {
+        for item in items {
+            if *left == 0 {
+                break;
+            }
+            count(item, depth + 1, left);
+        }
+    };
+    match value {
+        Val::Arr(items) => each(&mut items.iter()),
+        Val::Obj(entries) => each(&mut entries.values()),
+        _ => {}
+    }
+}
 
 /// The product of two values. A text that is repeated is paid for before it is made.
 fn times<'a>(mut cv: Cv<'a, Kind>) -> ValXs<'a, Val> {

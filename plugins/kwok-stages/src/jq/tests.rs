@@ -185,9 +185,9 @@ fn what_has_no_end_is_ended() {
         assert_eq!(run(source, &json!(1)).unwrap_err(), "Endless", "{source}");
     }
     assert_eq!(run(".a.b", &json!({"a": 1})).unwrap_err(), "Error");
-    let list = json!({"l": vec!["x"; 1000]});
+    let list = json!({"l": vec!["x"; 900]});
     for source in [".l[] | select(. == \"x\")", "select(.l[] == \"x\")"] {
-        assert_eq!(run(source, &list).unwrap().len(), 1000);
+        assert_eq!(run(source, &list).unwrap().len(), 900);
     }
     let doubled = "select(.l[] == \"x\") | select(.l[] == \"x\")";
     assert_eq!(run(doubled, &list).unwrap_err(), "Endless");
