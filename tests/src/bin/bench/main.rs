@@ -3,6 +3,7 @@
 mod bare;
 mod controllers;
 mod gates;
+mod recovery;
 mod servers;
 mod split;
 mod table;
@@ -17,6 +18,8 @@ enum Command {
     Controllers(controllers::Options),
     /// The controller under the loads that KWOK's own CI sets limits to, beside kwok v0.8.0.
     Gates(gates::Options),
+    /// What comes after a SIGKILL, beside kwok v0.8.0.
+    Recovery(recovery::Options),
     /// Where the time of one step goes.
     Split(split::Options),
     /// The API server in the box beside kube-apiserver and etcd.
@@ -31,6 +34,7 @@ fn main() -> Result<()> {
     let table = match Command::parse() {
         Command::Controllers(options) => runtime.block_on(controllers::compare(&options))?,
         Command::Gates(options) => runtime.block_on(gates::compare(&options))?,
+        Command::Recovery(options) => runtime.block_on(recovery::compare(&options))?,
         Command::Split(options) => runtime.block_on(split::compare(&options))?,
         Command::Servers(options) => runtime.block_on(servers::compare(&options))?,
     };
