@@ -113,3 +113,23 @@ fn value(line: &str) -> Option<Value> {
     let (_, text) = line.trim_start().split_once(' ')?;
     serde_json::from_str(text.trim_start()).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::apart;
+    use super::*;
+
+    #[test]
+    fn a_status_is_otherwise_only_where_no_service_is() {
+        let path = "/api/v1/namespaces/default/services/a/status";
+        let exchange = json!({"method": "PUT", "path": path, "code": 422});
+        let exchange: Exchange = serde_json::from_value(exchange).unwrap();
+        let there = json!({"code": 422, "answer": "refused"});
+        let is_covered = |code: u16| {
+            let told = apart("", &there, &json!({"code": code, "answer": "not found"}));
+            let mut known = SCRIPTS_OTHERWISE.iter();
+            known.any(|known| known.covers(&exchange, &told))
+        };
+        assert_eq!([404, 409, 422].map(is_covered), [true, false, false]);
+    }
+}
