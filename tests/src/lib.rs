@@ -15,6 +15,7 @@ pub mod host;
 pub mod module;
 mod process;
 pub mod programs;
+pub mod promise;
 pub mod proxy;
 pub mod recorded;
 pub mod relay;

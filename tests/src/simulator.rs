@@ -18,6 +18,7 @@ mod views;
 mod wire;
 
 use std::fmt;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -123,7 +124,15 @@ pub fn run(seed: u64, options: &Options) -> Result<Outcome> {
 ///
 /// # Errors
 /// If one cannot be put together.
-pub fn run_all(seeds: std::ops::Range<u64>, options: &Options) -> Result<Sums> {
+pub fn run_all(seeds: Range<u64>, options: &Options) -> Result<Sums> {
+    run_each(seeds, |seed| run(seed, options))
+}
+
+/// As [`run_all`], with what makes a world of a seed.
+///
+/// # Errors
+/// If it has none for one, or panics.
+pub fn run_each(seeds: Range<u64>, world: impl Fn(u64) -> Result<Outcome> + Sync) -> Result<Sums> {
     let (next, over) = (AtomicU64::new(seeds.start), AtomicBool::new(false));
     let work = || -> Result<Sums> {
         let mut sums = Sums::default();
@@ -132,15 +141,18 @@ pub fn run_all(seeds: std::ops::Range<u64>, options: &Options) -> Result<Sums> {
             if seed >= seeds.end {
                 break;
             }
-            let outcome = catch_unwind(AssertUnwindSafe(|| run(seed, options)));
-            let outcome = outcome.map_err(|_| anyhow!("the world of seed {seed} broke"))??;
+            let outcome = catch_unwind(AssertUnwindSafe(|| world(seed)))
+                .unwrap_or_else(|_| Err(anyhow!("it panicked")))
+                .with_context(|| format!("the world of seed {seed} broke"));
+            let is_well = outcome
+                .as_ref()
+                .is_ok_and(|outcome| outcome.violations.is_empty());
+            over.fetch_or(!is_well, Ordering::Relaxed);
+            let outcome = outcome?;
             sums.worlds += 1;
             sums.versions += outcome.versions;
             sums.transitions += outcome.transitions;
-            if !outcome.violations.is_empty() {
-                over.store(true, Ordering::Relaxed);
-                sums.failed = Some(outcome);
-            }
+            sums.failed = Some(outcome).filter(|_| !is_well);
         }
         Ok(sums)
     };

@@ -165,6 +165,19 @@ impl Report {
             .collect()
     }
 
+    /// The moves backward, but for those that a field manager writes of right: objects of a kind, at a place or below it.
+    #[must_use]
+    pub fn backward_but(&self, manager: &str, kind: &str, place: &str) -> Vec<&Move> {
+        let is_excused = |moved: &Move| {
+            let below = moved.path.strip_prefix(place);
+            moved.manager == manager
+                && moved.kind == kind
+                && below.is_some_and(|below| below.is_empty() || below.starts_with('/'))
+        };
+        let moves = self.backward.iter();
+        moves.filter(|moved| !is_excused(moved)).collect()
+    }
+
     /// The moves backward that a field manager wrote.
     #[must_use]
     pub fn by(&self, manager: &str) -> Vec<&Move> {

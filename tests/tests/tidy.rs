@@ -2,11 +2,16 @@
 
 #![allow(
     clippy::unwrap_used,
+    clippy::panic,
     reason = "a tree that cannot be read is a failure"
 )]
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::{Value, json};
 
 /// A room, what its files must never name, and the files of it that are let off.
 struct Room {
@@ -360,6 +365,41 @@ fn tests_wait_for_what_happens_and_none_is_ignored() {
             }
         }
     }
+}
+
+/// What cargo would compile, with these arguments. Only a nightly cargo says that, so this one is told to be one.
+fn units(arguments: &[&str]) -> Vec<Value> {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.env("RUSTC_BOOTSTRAP", "1").current_dir(root());
+    cargo.args(["build", "--offline", "-Zunstable-options", "--unit-graph"]);
+    let told = cargo.args(arguments).output().unwrap();
+    let graph: Result<Value, _> = serde_json::from_slice(&told.stdout);
+    let graph = graph.unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&told.stderr)));
+    let units = graph.pointer("/units").and_then(Value::as_array);
+    units.unwrap().clone()
+}
+
+/// What the build script, the binary and the tests have in common is compiled once for all of them: with one set of features. What is not
+/// takes everything that rests on it along.
+#[test]
+fn no_dependency_is_compiled_twice() {
+    // What derives code, and the generator of bindings, which only tests run.
+    const APART: [&str; 3] = ["proc_macro2", "quote", "syn"];
+    let mut features = BTreeMap::<(String, String), BTreeSet<String>>::new();
+    let ways: [&[&str]; 2] = [&["--workspace", "--tests"], &["--bin=stagewright"]];
+    for unit in ways.into_iter().flat_map(units) {
+        let target = &unit["target"];
+        let [package, name] = [&unit["pkg_id"], &target["name"]].map(|text| text.to_string());
+        let is_foreign = package.contains("registry+");
+        let is_library = target["kind"] == json!(["lib"]) && unit["mode"] == "build";
+        if is_foreign && is_library && !APART.contains(&name.trim_matches('"')) {
+            let with = unit["features"].to_string();
+            features.entry((package, name)).or_default().insert(with);
+        }
+    }
+    assert!(features.len() > 200, "{}", features.len());
+    features.retain(|_, with| with.len() > 1);
+    assert!(features.is_empty(), "{features:#?}");
 }
 
 /// The first two commands that the README shows.

@@ -5,6 +5,7 @@
 
 mod field;
 mod front;
+pub(crate) mod number;
 mod past;
 
 use serde::Serialize;
@@ -214,11 +215,10 @@ impl Status {
         )
     }
 
-    /// A resourceVersion that is no number.
+    /// A resourceVersion that is no number, and why.
     #[must_use]
-    pub fn no_version(given: &str) -> Self {
-        let message = format!("strconv.ParseUint: parsing {given:?}: invalid syntax");
-        Self::failure(500, "", message)
+    pub fn no_version(why: String) -> Self {
+        Self::failure(500, "", why)
     }
 
     /// A request that is understood, and cannot be carried out on this object. The real server says no more than that.

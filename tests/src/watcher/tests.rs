@@ -71,6 +71,16 @@ fn the_writer_is_whose_entry_is_new() {
     let report = report(&Rules::Pod, &versions);
     assert_eq!(report.by("b").len(), 1);
     assert_eq!(report.writes.get("b"), Some(&1));
+    for (manager, kind, place, left) in [
+        ("b", "Kind", "/status/phase", 0),
+        ("b", "Kind", "/status", 0),
+        ("b", "Kind", "/status/ph", 1),
+        ("b", "Other", "/status/phase", 1),
+        ("a", "Kind", "/status/phase", 1),
+    ] {
+        let backward = report.backward_but(manager, kind, place);
+        assert_eq!(backward.len(), left, "{manager} {kind} {place}");
+    }
 }
 
 /// A manager whose field another takes has another entry too, and may come first.

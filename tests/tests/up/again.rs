@@ -1,59 +1,97 @@
 //! A cluster that is killed, and goes on where it was.
 
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, bail};
 use futures::{StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::core::v1::{Node, Pod, PodStatus};
 use kube::api::{ListParams, WatchEvent, WatchParams};
-use kube::{Api, Client};
+use kube::{Api, Client, Resource};
+use serde::de::DeserializeOwned;
 
 use crate::support::*;
 
+const NODES: usize = 20;
 const PODS: usize = 600;
-/// When so many pods run, others are not even created.
+/// When so many pods run, it is killed: others are not even created.
 const SOME: usize = 40;
+/// The pod that has no node before the second start, so that there is a middle however fast the others are.
+const LATE: &str = "late";
 
-fn phase(pod: &Pod) -> Option<&str> {
-    pod.status.as_ref()?.phase.as_deref()
+/// Each object's uid, by its name.
+type Uids = BTreeMap<String, String>;
+
+/// Each pod's uid and status, by its name.
+type Pods = BTreeMap<String, (String, PodStatus)>;
+
+fn is_running(status: &PodStatus) -> bool {
+    status.phase.as_deref() == Some("Running")
 }
 
-/// Each pod's uid and status.
-async fn pods(client: &Client) -> Result<BTreeMap<String, (String, PodStatus)>> {
-    let list = Api::<Pod>::default_namespaced(client.clone())
-        .list(&ListParams::default())
-        .await?;
+/// The name and the uid.
+fn identity(object: &impl Resource) -> Result<(String, String)> {
+    let metadata = object.meta();
+    let name = metadata.name.clone().context("a name")?;
+    Ok((name, metadata.uid.clone().context("a uid")?))
+}
+
+async fn pods(client: &Client) -> Result<Pods> {
+    let pods = Api::<Pod>::default_namespaced(client.clone());
+    let list = pods.list(&ListParams::default()).await?;
     let pods = list.items.into_iter().map(|pod| {
-        let name = pod.metadata.name.context("a name")?;
-        let uid = pod.metadata.uid.context("a uid")?;
+        let (name, uid) = identity(&pod)?;
         Ok((name, (uid, pod.status.unwrap_or_default())))
     });
     pods.collect()
 }
 
-async fn node_uids(client: &Client) -> Result<Vec<Option<String>>> {
+async fn node_uids(client: &Client) -> Result<Uids> {
     let nodes = Api::<Node>::all(client.clone());
     let list = nodes.list(&ListParams::default()).await?;
-    Ok(list
-        .items
-        .into_iter()
-        .map(|node| node.metadata.uid)
-        .collect())
+    list.items.iter().map(identity).collect()
 }
 
-async fn until_some_run(client: &Client) -> Result<()> {
-    let pods = Api::<Pod>::default_namespaced(client.clone());
-    let mut events = pods.watch(&WatchParams::default(), "0").await?.boxed();
-    let mut running = 0;
+/// Tells of objects, from the first one on, until that is enough.
+async fn follow<K>(api: Api<K>, mut is_enough: impl FnMut(K) -> Result<bool>) -> Result<()>
+where
+    K: Clone + Debug + DeserializeOwned,
+{
+    let mut events = api.watch(&WatchParams::default(), "0").await?.boxed();
     while let Some(event) = events.try_next().await? {
-        if let WatchEvent::Added(pod) | WatchEvent::Modified(pod) = event {
-            running += usize::from(phase(&pod) == Some("Running"));
-        }
-        if running >= SOME {
+        if let WatchEvent::Added(object) | WatchEvent::Modified(object) = event
+            && is_enough(object)?
+        {
             return Ok(());
         }
     }
     bail!("the watch ended")
+}
+
+/// All nodes.
+async fn until_nodes(client: &Client) -> Result<Uids> {
+    let mut uids = Uids::new();
+    let nodes = Api::<Node>::all(client.clone());
+    follow(nodes, |node| {
+        uids.extend([identity(&node)?]);
+        Ok(uids.len() == NODES)
+    })
+    .await?;
+    Ok(uids)
+}
+
+/// The pods that were heard of when some ran.
+async fn until_some_run(client: &Client) -> Result<Pods> {
+    let mut known = Pods::new();
+    let pods = Api::<Pod>::default_namespaced(client.clone());
+    follow(pods, |pod| {
+        let (name, uid) = identity(&pod)?;
+        known.insert(name, (uid, pod.status.unwrap_or_default()));
+        let running = known.values().filter(|(_, status)| is_running(status));
+        Ok(running.count() >= SOME)
+    })
+    .await?;
+    Ok(known)
 }
 
 #[tokio::test]
@@ -62,43 +100,34 @@ async fn what_lives_goes_on_after_a_kill() -> Result<()> {
     let data = format!("--data-dir={}", folder.path().join("data").display());
     let file = folder.path().join("kubeconfig");
     let kubeconfig_file = format!("--kubeconfig={}", file.display());
-    let all_pods = format!("--pods={PODS}");
+    let (all_nodes, all_pods) = (format!("--nodes={NODES}"), format!("--pods={PODS}"));
     let arguments = [
-        "--nodes=20",
+        all_nodes.as_str(),
         &all_pods,
+        "--filename=-",
         &data,
         &kubeconfig_file,
         "--output=json",
     ];
-    let up = Up::start(&arguments, "").await?;
-    let written = async {
-        while !file.exists() {
-            tokio::task::yield_now().await;
-        }
-    };
-    within("the kubeconfig", written).await?;
+    let late = serde_json::to_string(&pod(LATE)?)?;
+    let up = Up::start(&[&arguments[..], &["--no-binder"]].concat(), &late).await?;
+    until("the kubeconfig", async || Ok(file.exists())).await?;
     let first = client(&file).await?;
-    within("some pods", until_some_run(&first)).await??;
-    let (nodes, early) = (node_uids(&first).await?, pods(&first).await?);
+    let nodes = within("the nodes", until_nodes(&first)).await??;
+    let mut before = within("some pods", until_some_run(&first)).await??;
     up.kill().await?;
-    let is_running = |status: &PodStatus| status.phase.as_deref() == Some("Running");
-    let ran = early.values().filter(|(_, status)| is_running(status));
-    let ran = ran.count();
-    ensure!(
-        (SOME..PODS).contains(&ran),
-        "{ran} pods ran: that is no middle"
-    );
+    let of_late = before.get(LATE);
+    assert!(of_late.is_some_and(|(_, status)| !is_running(status)));
 
     // It is in the middle, and then at rest.
-    let mut before = early;
     for _ in 0..2 {
-        let mut up = Up::start(&arguments, "").await?;
+        let mut up = Up::start(&arguments, &late).await?;
         let summary = up.summary().await?;
         assert_eq!(summary["backward"], 0, "{summary}");
         let again = client(&kubeconfig(&summary)?).await?;
         assert_eq!(node_uids(&again).await?, nodes);
         let after = pods(&again).await?;
-        assert_eq!(after.len(), PODS);
+        assert_eq!(after.len(), PODS + 1);
         for (name, (uid, status)) in &before {
             let (same, now) = after.get(name).context("no pod is lost")?;
             assert_eq!(uid, same, "{name}");

@@ -67,13 +67,8 @@ impl Cluster {
 
     /// As soon as it is so.
     async fn until(&self, name: &str, holds: impl Fn(&ObjectMeta) -> bool) -> Result<()> {
-        let so = async {
-            while !holds(&self.maps.get(name).await?.metadata) {
-                tokio::task::yield_now().await;
-            }
-            Ok(())
-        };
-        within(name, so).await?
+        let so = async || Ok(holds(&self.maps.get(name).await?.metadata));
+        until(name, so).await
     }
 
     async fn exists(&self, name: &str) -> Result<bool> {

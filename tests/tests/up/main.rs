@@ -24,6 +24,7 @@ use kube::Api;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::config::Kubeconfig;
 use serde_json::json;
+use stagewright_tests::promise::Promise;
 
 use support::*;
 
@@ -64,8 +65,6 @@ async fn everything_settles_and_the_summary_says_how() -> Result<()> {
         times.len() == 5 && times.iter().all(|time| *time > 0.0),
         "{summary}"
     );
-    // As promised; a machine that is free takes a tenth of it.
-    assert!(summary["settledSeconds"].as_f64() < Some(10.0), "{summary}");
     assert!(
         summary["lagSeconds"]["median"].as_f64() <= summary["lagSeconds"]["p99"].as_f64(),
         "{summary}"
@@ -85,6 +84,20 @@ async fn everything_settles_and_the_summary_says_how() -> Result<()> {
     assert_eq!(errors, "", "scripts get no progress");
     assert!(!file.exists(), "the kubeconfig goes with the cluster");
     Ok(())
+}
+
+#[tokio::test]
+async fn everything_settles_within_ten_seconds() -> Result<()> {
+    let arguments = ["--nodes=100", "--pods=1000", "--output=json"];
+    let mut promise = Promise::of(10.0);
+    while promise.next_start()?.is_some() {
+        let mut up = Up::start(&arguments, "").await?;
+        let summary = up.summary().await?;
+        let seconds = |name: &str| summary[name].as_f64().context("seconds");
+        promise.took(seconds("settledSeconds")?, seconds("cpuSeconds")?)?;
+        up.stop().await?;
+    }
+    promise.verdict()
 }
 
 #[tokio::test]

@@ -19,6 +19,8 @@ use tokio::process::{Child, ChildStdout, Command};
 
 /// Anything here takes seconds; the machine may be busy.
 pub const LIMIT: Duration = Duration::from_secs(120);
+/// How often it is asked for what nothing announces.
+const POLL: Duration = Duration::from_millis(20);
 
 /// A running `stagewright up`. It is killed when the value goes.
 pub struct Up {
@@ -99,6 +101,18 @@ pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> Result<T>
         .with_context(|| format!("{what} did not come within {LIMIT:?}"))
 }
 
+/// Asks again and again, for what nothing announces.
+pub async fn until(what: &str, mut is: impl AsyncFnMut() -> Result<bool>) -> Result<()> {
+    let mut ticks = tokio::time::interval(POLL);
+    let asked = async {
+        while !is().await? {
+            ticks.tick().await;
+        }
+        Ok(())
+    };
+    within(what, asked).await?
+}
+
 pub fn kubeconfig(summary: &Value) -> Result<PathBuf> {
     Ok(summary["kubeconfig"].as_str().context("kubeconfig")?.into())
 }
@@ -113,13 +127,8 @@ pub async fn gone<K>(api: &Api<K>, name: &str) -> Result<()>
 where
     K: Clone + DeserializeOwned + Debug,
 {
-    let gone = async {
-        while api.get_opt(name).await?.is_some() {
-            tokio::task::yield_now().await;
-        }
-        Ok(())
-    };
-    within(&format!("the end of {name}"), gone).await?
+    let gone = async || Ok(api.get_opt(name).await?.is_none());
+    until(&format!("the end of {name}"), gone).await
 }
 
 /// The pod, as soon as it is Running.

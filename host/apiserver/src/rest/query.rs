@@ -1,8 +1,7 @@
 //! The query of a request: the options of all verbs.
 
-use std::num::{IntErrorKind, ParseIntError};
-
 use crate::kinds::FieldValidation;
+use crate::status::number::signed;
 use crate::status::{FieldError, Status};
 
 /// The longest name of a manager, in bytes.
@@ -263,28 +262,5 @@ fn truth(value: &str) -> bool {
 }
 
 fn number(value: &str) -> Result<i64, Status> {
-    value
-        .parse()
-        .map_err(|error| Status::bad_request(not_parsed("ParseInt", value, &error)))
-}
-
-/// Reads a number without a sign.
-///
-/// # Errors
-/// What is wrong with it, in the real server's words.
-pub(super) fn unsigned(value: &str) -> Result<u64, String> {
-    // Signs are for other numbers.
-    let digits = value.strip_prefix('+').map_or(value, |_| "");
-    digits
-        .parse()
-        .map_err(|error| not_parsed("ParseUint", value, &error))
-}
-
-/// What Go says of a text that is no number.
-fn not_parsed(reader: &str, value: &str, error: &ParseIntError) -> String {
-    let why = match error.kind() {
-        IntErrorKind::PosOverflow | IntErrorKind::NegOverflow => "value out of range",
-        _ => "invalid syntax",
-    };
-    format!("strconv.{reader}: parsing {value:?}: {why}")
+    signed("ParseInt", value).map_err(Status::bad_request)
 }

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::Call;
 use super::answer::{Answer, List};
-use super::query::unsigned;
 use super::select::Filter;
 use super::token::Token;
 use crate::status::Status;
+use crate::status::number::unsigned;
 use crate::store::{Entry, Range, Store};
 use crate::watch::{Start, Watch};
 

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::answer::Answer;
 use super::{Call, media, metadata};
 use crate::kinds::{self, Operation, Resource, Seen};
+use crate::status::number::unsigned;
 use crate::status::{FieldError, Status};
 use crate::store::Draft;
 
@@ -60,7 +61,7 @@ impl Call<'_> {
             return Err(Status::terminating());
         }
         // What is no number at all is no version, and does not count.
-        let version = metadata::text(&object, "resourceVersion").parse::<u64>();
+        let version = unsigned(metadata::text(&object, "resourceVersion"));
         if version.is_ok_and(|version| version != 0) {
             return Err(Status::set_version());
         }
@@ -348,7 +349,7 @@ pub(super) fn check_type(resource: &Resource, object: &mut Value) -> Result<(), 
 pub(super) fn version_of(object: &Value) -> Result<u64, Status> {
     match metadata::text(object, "resourceVersion") {
         "" => Ok(0),
-        given => given.parse().map_err(|_| Status::no_version(given)),
+        given => unsigned(given).map_err(Status::no_version),
     }
 }
 

@@ -97,6 +97,24 @@ fn a_dry_run_answers_and_stores_nothing() {
 }
 
 #[test]
+fn a_version_with_a_sign_is_none() {
+    let server = Server::new();
+    let mut signed = pod("a");
+    signed["metadata"]["resourceVersion"] = json!("+5");
+    let (code, mut created) = server.call("POST", PODS, &signed);
+    assert_eq!(code, 201, "{created}");
+    let signed = format!("+{}", revision(&created));
+    let far = "99999999999999999999".to_owned();
+    for (version, why) in [(signed, "invalid syntax"), (far, "value out of range")] {
+        created["metadata"]["resourceVersion"] = json!(version);
+        let answer = server.call("PUT", &format!("{PODS}/a"), &created);
+        assert_eq!(reason(&answer), (500, ""));
+        let words = format!("strconv.ParseUint: parsing {version:?}: {why}");
+        assert_eq!(answer.1["message"], json!(words));
+    }
+}
+
+#[test]
 fn patches_hold_their_preconditions() {
     let server = Server::new();
     let created = server.pod("a");

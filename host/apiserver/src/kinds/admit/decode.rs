@@ -152,7 +152,7 @@ impl Decoder {
                 }
                 _ => false,
             },
-            Sort::Time | Sort::MicroTime | Sort::Duration | Sort::Quantity | Sort::IntOrString => {
+            Sort::Time | Sort::MicroTime | Sort::Quantity | Sort::IntOrString => {
                 match canonical(&shape.sort, value) {
                     Ok(canonical) => *value = canonical,
                     Err(Unread::Words(words)) => self.fail(words),
@@ -254,7 +254,6 @@ fn zero(sort: &Sort) -> Value {
         Sort::Bool => json!(false),
         Sort::Int32 | Sort::Int64 | Sort::Float | Sort::IntOrString => json!(0),
         Sort::Text => json!(""),
-        Sort::Duration => json!("0s"),
         Sort::Quantity => json!("0"),
         Sort::Struct(_) => json!({}),
         Sort::Bytes | Sort::Time | Sort::MicroTime | Sort::Any | Sort::List(_) | Sort::Map(_) => {
@@ -296,8 +295,6 @@ fn canonical(sort: &Sort, value: &Value) -> Result<Value, Unread> {
     }
     let text = value.as_str().ok_or(Unread::Type("string"))?;
     let read = match sort {
-        Sort::Duration if duration(text) => Ok(text.to_owned()),
-        Sort::Duration => Err(format!("time: invalid duration {text:?}")),
         Sort::MicroTime => micros(text),
         _ => match Time::parse(text) {
             Some(time) => Ok(time.to_seconds()),
@@ -338,28 +335,6 @@ fn micros(text: &str) -> Result<String, String> {
     }
 }
 
-/// Whether Go reads it as a duration: numbers with units, `1h30m`.
-fn duration(text: &str) -> bool {
-    let mut rest = text.trim_start_matches(['+', '-']);
-    if rest == "0" {
-        return true;
-    }
-    let mut parts = 0;
-    while !rest.is_empty() {
-        let unit = rest.trim_start_matches(|letter: char| letter.is_ascii_digit() || letter == '.');
-        let found = ["ns", "us", "µs", "ms", "s", "m", "h"]
-            .iter()
-            .filter_map(|name| unit.strip_prefix(name))
-            .min_by_key(|after| after.len());
-        match found {
-            Some(after) if unit.len() < rest.len() => rest = after,
-            _ => return false,
-        }
-        parts += 1;
-    }
-    parts > 0
-}
-
 /// Brings an object from its normal form into the one in which it is stored and sent.
 pub(super) fn encode(root: &Struct, object: &mut Value) {
     if let Some(map) = object.as_object_mut() {
@@ -388,12 +363,9 @@ pub(super) fn shown_when_zero(field: &Field) -> Option<Value> {
         (Omitted::Never, false) => Some(zero(&field.of.sort)),
         (Omitted::Empty, false) => match field.of.sort {
             // These are structs in Go, which are never empty.
-            Sort::Struct(_)
-            | Sort::Time
-            | Sort::MicroTime
-            | Sort::Duration
-            | Sort::Quantity
-            | Sort::IntOrString => Some(zero(&field.of.sort)),
+            Sort::Struct(_) | Sort::Time | Sort::MicroTime | Sort::Quantity | Sort::IntOrString => {
+                Some(zero(&field.of.sort))
+            }
             Sort::Any if &*field.of.go == "runtime.RawExtension" => Some(Value::Null),
             _ => None,
         },

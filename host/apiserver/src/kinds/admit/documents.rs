@@ -311,7 +311,7 @@ impl Reached {
             Sort::Int32 => scalar("integer", "int32"),
             Sort::Int64 => scalar("integer", "int64"),
             Sort::Float => scalar("number", "double"),
-            Sort::Text | Sort::Duration => scalar("string", ""),
+            Sort::Text => scalar("string", ""),
             Sort::Bytes => scalar("string", "byte"),
             Sort::Time => self.opaque("v1.Time"),
             Sort::MicroTime => self.opaque("v1.MicroTime"),

@@ -201,7 +201,7 @@ fn value(shape: &Shape, wire: Wire<'_>, depth: usize) -> Result<Value, ProtobufE
             serde_json::from_slice(raw)
                 .map_err(|_| ProtobufError::Broken("a part that must be JSON is none"))?
         }
-        Sort::Any | Sort::Duration => return Err(ProtobufError::Unknown(shape.go.to_string())),
+        Sort::Any => return Err(ProtobufError::Unknown(shape.go.to_string())),
         // As a value of a map.
         Sort::List(_) | Sort::Map(_) => {
             let mut all = Value::Null;

@@ -97,7 +97,6 @@ pub(super) enum Sort {
     Bytes,
     Time,
     MicroTime,
-    Duration,
     Quantity,
     IntOrString,
     /// What is kept as it is.
@@ -310,7 +309,6 @@ fn sort(table: &Table, places: &HashMap<&str, usize>, of: &str) -> Sort {
         "string" | "types.UID" => Sort::Text,
         "meta/v1.Time" => Sort::Time,
         "meta/v1.MicroTime" => Sort::MicroTime,
-        "meta/v1.Duration" => Sort::Duration,
         "resource.Quantity" => Sort::Quantity,
         "intstr.IntOrString" => Sort::IntOrString,
         name => match (table.types.get(name), places.get(name)) {

@@ -134,7 +134,7 @@ impl Builtin {
         match &shape.sort {
             Sort::Bool => bool,
             Sort::Int32 | Sort::Int64 | Sort::Float => number,
-            Sort::Text | Sort::Bytes | Sort::Duration => text,
+            Sort::Text | Sort::Bytes => text,
             Sort::Time | Sort::MicroTime | Sort::Quantity | Sort::IntOrString => any,
             Sort::Any if &*shape.go == "runtime.RawExtension" => ATOMIC,
             Sort::Any => DEDUCED,

@@ -11,6 +11,8 @@ pub struct Otherwise {
     pub path: &'static str,
     /// Only where the real server answers so; none for any.
     pub codes: &'static [u16],
+    /// Only where this server answers so.
+    pub here: Option<u16>,
     /// All that is apart begins so.
     pub place: &'static str,
     /// Only events more there that tell nothing new: each is the one before it once again.
@@ -26,6 +28,7 @@ pub const SCRIPTS_OTHERWISE: [Otherwise; 4] = [
         methods: &["PUT"],
         path: "/widgets/",
         codes: &[],
+        here: None,
         place: "/warnings",
         echoes: false,
         why: "unknown fields are looked for when it is clear what is to be changed; there, before",
@@ -34,6 +37,7 @@ pub const SCRIPTS_OTHERWISE: [Otherwise; 4] = [
         methods: &["PATCH", "PUT"],
         path: "/services/*/status",
         codes: &[400, 422, 500],
+        here: Some(404),
         place: "/",
         echoes: false,
         why: "where no service is, one is created by its status there, which fails for the lack of what is filled in elsewhere",
@@ -42,6 +46,7 @@ pub const SCRIPTS_OTHERWISE: [Otherwise; 4] = [
         methods: &[WATCH],
         path: "/daemonsets?",
         codes: &[],
+        here: None,
         place: "/answer//0/object/metadata/annotations/deprecated.daemonset.template.generation",
         echoes: false,
         why: "a bookmark is converted there as a DaemonSet is, and gets its annotation",
@@ -50,6 +55,7 @@ pub const SCRIPTS_OTHERWISE: [Otherwise; 4] = [
         methods: &[WATCH],
         path: "/persistentvolumeclaims?",
         codes: &[],
+        here: None,
         place: "/answer/",
         echoes: true,
         why: "a patch that changes nothing in a claim that was applied is stored once there",
@@ -64,6 +70,7 @@ impl Otherwise {
         self.methods.contains(&exchange.method.as_str())
             && (self.codes.is_empty() || self.codes.contains(&exchange.code))
             && self.is_at(&exchange.path)
+            && self.here.is_none_or(|code| is_code_here(&lines, code))
             && lines.chunks(3).all(|lines| self.is_all(lines))
     }
 
@@ -71,10 +78,6 @@ impl Otherwise {
     fn is_all(&self, lines: &[&str]) -> bool {
         let [place, there, here] = lines else {
             return false;
-        };
-        let value = |line: &str| {
-            let (_, text) = line.trim_start().split_once(' ')?;
-            serde_json::from_str::<Value>(text.trim_start()).ok()
         };
         let is_echoed = || match value(there) {
             Some(Value::Array(mut events)) => {
@@ -93,5 +96,40 @@ impl Otherwise {
         let rest = path.split_once(before).map(|(_, rest)| rest);
         let name = rest.and_then(|rest| Some(rest.split_once(after)?.0));
         name.is_some_and(|name| !name.contains('/'))
+    }
+}
+
+/// Whether the codes are apart, and this server's is that.
+fn is_code_here(lines: &[&str], code: u16) -> bool {
+    let mut places = lines.chunks(3);
+    places.any(|lines| match lines {
+        [place, _, here] => place.trim_start() == "/code" && value(here) == Some(json!(code)),
+        _ => false,
+    })
+}
+
+/// The value behind `there` or `here`.
+fn value(line: &str) -> Option<Value> {
+    let (_, text) = line.trim_start().split_once(' ')?;
+    serde_json::from_str(text.trim_start()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::apart;
+    use super::*;
+
+    #[test]
+    fn a_status_is_otherwise_only_where_no_service_is() {
+        let path = "/api/v1/namespaces/default/services/a/status";
+        let exchange = json!({"method": "PUT", "path": path, "code": 422});
+        let exchange: Exchange = serde_json::from_value(exchange).unwrap();
+        let there = json!({"code": 422, "answer": "refused"});
+        let is_covered = |code: u16| {
+            let told = apart("", &there, &json!({"code": code, "answer": "not found"}));
+            let mut known = SCRIPTS_OTHERWISE.iter();
+            known.any(|known| known.covers(&exchange, &told))
+        };
+        assert_eq!([404, 409, 422].map(is_covered), [true, false, false]);
     }
 }

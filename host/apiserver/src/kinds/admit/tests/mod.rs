@@ -2,6 +2,7 @@
 
 mod decoding;
 mod protobuf;
+mod schedules;
 mod tables;
 mod writing;
 

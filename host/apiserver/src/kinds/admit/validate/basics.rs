@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::super::look::{at, entries, int, is_true, items, list, text};
+use super::choice::one_of;
 use super::{Change, Errors, metadata, names, pod};
 
 /// What a ConfigMap or a Secret may come to, in bytes.
@@ -152,7 +153,7 @@ pub(super) fn service(errors: &mut Errors, change: Change<'_>) {
     }
     ports(errors, spec, sort);
     metadata::labels(errors, spec, "/selector", "spec.selector");
-    pod::one_of(
+    one_of(
         errors,
         spec,
         "spec",
@@ -160,7 +161,7 @@ pub(super) fn service(errors: &mut Errors, change: Change<'_>) {
         &["ClientIP", "None"],
     );
     let known = ["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"];
-    pod::one_of(errors, spec, "spec", "type", &known);
+    one_of(errors, spec, "spec", "type", &known);
 }
 
 /// The addresses of a Service, new or changed.
@@ -218,7 +219,7 @@ fn ports(errors: &mut Errors, spec: &Value, sort: &str) {
         if let Some(words) = names::port(number) {
             errors.invalid(&format!("{path}.port"), number, words);
         }
-        pod::one_of(errors, port, &path, "protocol", &["SCTP", "TCP", "UDP"]);
+        one_of(errors, port, &path, "protocol", &["SCTP", "TCP", "UDP"]);
         pod::port_or_name(
             errors,
             at(port, "/targetPort"),

@@ -1,6 +1,7 @@
 //! Whether an object keeps its kind's rules (kubernetes, `pkg/apis/*/validation`), in the real server's words and order.
 
 mod basics;
+mod choice;
 mod counts;
 mod job;
 mod metadata;

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use stagewright_core::selector::Selector;
 
 use super::super::look::{at, int, list, text};
+use super::choice::one_of;
 use super::{Change, Errors, metadata, pod};
 
 /// Whether a selector selects something with these labels. None selects nothing; one that cannot be read is another rule's concern.
@@ -176,7 +177,7 @@ pub(super) fn daemon_set(errors: &mut Errors, change: Change<'_>) {
     let spec = at(change.new, "/spec");
     selects(errors, spec, Sort::DaemonSet);
     counts(errors, spec, &["minReadySeconds", "revisionHistoryLimit"]);
-    pod::one_of(
+    one_of(
         errors,
         at(spec, "/updateStrategy"),
         "spec.updateStrategy",

@@ -8,6 +8,7 @@ mod status;
 use serde_json::{Value, json};
 
 use super::super::look::{at, int, is_true, list, take_over, text};
+use super::choice::one_of;
 use super::{Change, Errors, metadata, names, pod, workloads};
 
 pub(super) use self::status::check as status;
@@ -315,7 +316,7 @@ pub(super) fn cron(errors: &mut Errors, change: Change<'_>) {
     let spec = at(change.new, "/spec");
     schedule::check(errors, change);
     metadata::not_below_zero(errors, spec, "startingDeadlineSeconds", "spec");
-    pod::one_of(
+    one_of(
         errors,
         spec,
         "spec",

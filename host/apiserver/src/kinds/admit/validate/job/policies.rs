@@ -5,29 +5,13 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::super::super::look::{at, int, items, list, text};
+use super::super::choice::{Unset, choice};
+use super::super::pod::{CODES, RULES};
 use super::super::{Errors, metadata, names};
 use super::indexes;
 
-/// The most rules of a policy, and the most patterns of conditions in a rule.
-const RULES: usize = 20;
-
-/// The most exit codes of a rule.
-const CODES: usize = 255;
-
 /// The longest list of succeeded indices, in bytes.
 const INDEXES: usize = 64 << 10;
-
-/// One of these texts, which the real server lists where there is none.
-fn choice(errors: &mut Errors, object: &Value, path: &str, field: &str, known: &[&str]) {
-    let given = text(object, &format!("/{field}"));
-    let path = format!("{path}.{field}");
-    if given.is_empty() {
-        let shown: Vec<String> = known.iter().map(|name| format!("{name:?}")).collect();
-        errors.required(&path, &format!("valid values: [{}]", shown.join(" ")));
-    } else if !known.contains(&given) {
-        errors.not_supported(&path, given, known);
-    }
-}
 
 /// Which failures of pods are failures of the Job.
 pub(super) fn failure(errors: &mut Errors, spec: &Value, path: &str) {
@@ -46,7 +30,7 @@ pub(super) fn failure(errors: &mut Errors, spec: &Value, path: &str) {
             errors.invalid(&format!("{path}.action"), action, words);
         }
         let known = ["Count", "FailIndex", "FailJob", "Ignore"];
-        choice(errors, rule, &path, "action", &known);
+        choice(errors, rule, &path, "action", &known, Unset::RequiredOf);
         let codes = at(rule, "/onExitCodes");
         let conditions = !list(rule, "/onPodConditions").is_empty();
         if !codes.is_null() {
@@ -74,12 +58,13 @@ fn patterns(errors: &mut Errors, rule: &Value, path: &str) {
         let name = text(pattern, "/type");
         errors.form(&format!("{path}.type"), name, names::key(name));
         let known = ["False", "True", "Unknown"];
-        choice(errors, pattern, &path, "status", &known);
+        choice(errors, pattern, &path, "status", &known, Unset::RequiredOf);
     }
 }
 
 fn exit_codes(errors: &mut Errors, codes: &Value, path: &str, containers: &BTreeSet<&str>) {
-    choice(errors, codes, path, "operator", &["In", "NotIn"]);
+    let known = ["In", "NotIn"];
+    choice(errors, codes, path, "operator", &known, Unset::RequiredOf);
     if let Some(name) = at(codes, "/containerName").as_str()
         && !containers.contains(name)
     {

@@ -5,6 +5,7 @@
 
 use super::super::super::look::{at, text};
 use super::super::{Change, Errors};
+use crate::status::number::signed;
 
 /// The numbers that a field may have, and the names of some.
 struct Bounds {
@@ -40,8 +41,17 @@ const WORDS: [&str; 7] = [
     "@hourly",
 ];
 
-/// Units of time in Go's durations.
-const UNITS: [&str; 8] = ["ns", "us", "µs", "μs", "ms", "s", "m", "h"];
+/// Units of time in Go's durations, in nanoseconds; a micro is written with either of Unicode's letters.
+const UNITS: [(&str, u64); 8] = [
+    ("ns", 1),
+    ("us", 1_000),
+    ("µs", 1_000),
+    ("μs", 1_000),
+    ("ms", 1_000_000),
+    ("s", 1_000_000_000),
+    ("m", 60_000_000_000),
+    ("h", 3_600_000_000_000),
+];
 
 const fn bounds(least: u64, most: u64, names: &'static [&'static str]) -> Bounds {
     Bounds { least, most, names }
@@ -222,43 +232,62 @@ fn number(text: &str, names: &[&str], least: u64) -> Result<u64, String> {
 }
 
 fn whole(text: &str) -> Result<u64, String> {
-    let number = text.parse::<i64>().map_err(|error| {
-        let why = match error.kind() {
-            std::num::IntErrorKind::PosOverflow | std::num::IntErrorKind::NegOverflow => {
-                "value out of range"
-            }
-            _ => "invalid syntax",
-        };
-        format!("failed to parse int from {text}: strconv.Atoi: parsing {text:?}: {why}")
-    })?;
+    let number =
+        signed("Atoi", text).map_err(|why| format!("failed to parse int from {text}: {why}"))?;
     u64::try_from(number).map_err(|_| format!("negative number ({number}) not allowed: {text}"))
 }
 
-/// A duration as Go writes it: `1h30m`.
-fn duration(text: &str) -> Result<(), String> {
-    let invalid = || Err(format!("time: invalid duration {text:?}"));
-    let mut rest = text.strip_prefix(['+', '-']).unwrap_or(text);
+/// A duration as Go reads it: `1h30m`, `-1.5s`.
+fn duration(given: &str) -> Result<(), String> {
+    let invalid = || format!("time: invalid duration {given:?}");
+    let is_negative = given.starts_with('-');
+    let most = (1 << 63) - u128::from(!is_negative);
+    let mut rest = given.strip_prefix(['+', '-']).unwrap_or(given);
+    let mut sum = 0;
     match rest {
         "0" => return Ok(()),
-        "" => return invalid(),
+        "" => return Err(invalid()),
         _ => {}
     }
-    let in_number = |letter: char| letter.is_ascii_digit() || letter == '.';
     while !rest.is_empty() {
-        let end = rest.find(|letter| !in_number(letter)).unwrap_or(rest.len());
-        let (number, after) = rest.split_at(end);
-        if !number.bytes().any(|byte| byte.is_ascii_digit()) {
-            return invalid();
+        let (whole, after) = digits(rest);
+        let (part, after) = after.strip_prefix('.').map_or(("", after), digits);
+        if whole.is_empty() && part.is_empty() {
+            return Err(invalid());
         }
-        let end = after.find(in_number).unwrap_or(after.len());
-        let (unit, after) = after.split_at(end);
-        if unit.is_empty() || number.matches('.').count() > 1 {
-            return Err(format!("time: missing unit in duration {text:?}"));
+        let in_number = |letter: char| letter.is_ascii_digit() || letter == '.';
+        let (name, after) = after.split_at(after.find(in_number).unwrap_or(after.len()));
+        if name.is_empty() {
+            return Err(format!("time: missing unit in duration {given:?}"));
         }
-        if !UNITS.contains(&unit) {
-            return Err(format!("time: unknown unit {unit:?} in duration {text:?}"));
+        let unit = UNITS.iter().find(|(known, _)| *known == name);
+        let Some((_, unit)) = unit else {
+            return Err(format!("time: unknown unit {name:?} in duration {given:?}"));
+        };
+        sum += nanoseconds(whole, part, *unit).ok_or_else(invalid)?;
+        if sum > most {
+            return Err(invalid());
         }
         rest = after;
     }
     Ok(())
+}
+
+/// The digits that a text begins with, and the rest.
+fn digits(text: &str) -> (&str, &str) {
+    let end = text.find(|letter: char| !letter.is_ascii_digit());
+    text.split_at(end.unwrap_or(text.len()))
+}
+
+/// A number of units, and a part of one, in nanoseconds; none if they are more than 64 bits hold.
+fn nanoseconds(whole: &str, part: &str, unit: u64) -> Option<u128> {
+    let whole: u64 = match whole {
+        "" => 0,
+        digits => digits.parse().ok()?,
+    };
+    // What is finer than this is less than a nanosecond of any unit.
+    let scale = part.len().min(18);
+    let part = part.get(..scale)?.parse().unwrap_or(0);
+    let part = u128::from(unit) * part / 10_u128.pow(scale as u32);
+    Some(u128::from(whole) * u128::from(unit) + part)
 }

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::super::super::look::{at, entries, int, items, list, text};
+use super::super::choice::if_any;
 use super::super::metadata::{self, Labels};
 use super::super::{Errors, names};
-use super::if_any;
 
 const REQUIRED: &str = "requiredDuringSchedulingIgnoredDuringExecution";
 const PREFERRED: &str = "preferredDuringSchedulingIgnoredDuringExecution";

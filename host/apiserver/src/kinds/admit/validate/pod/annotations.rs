@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::super::super::look::{at, entries, text};
 use super::super::{Change, Errors};
+use super::walls::{APP_ARMOR, SECCOMP, WALLS, Wall};
 use super::{every, paths};
 
 /// Where a kubelet marks pods that it has from elsewhere.
@@ -11,34 +12,7 @@ pub(super) const MIRROR: &str = "kubernetes.io/config.mirror";
 
 const COST: &str = "controller.kubernetes.io/pod-deletion-cost";
 const SECCOMP_POD: &str = "seccomp.security.alpha.kubernetes.io/pod";
-const SECCOMP: &str = "container.seccomp.security.alpha.kubernetes.io/";
 const LOCAL: &str = "localhost/";
-const APP_ARMOR: &str = "container.apparmor.security.beta.kubernetes.io/";
-
-/// A way to wall containers in, as annotations name it.
-struct Wall {
-    /// What an annotation of a container begins with.
-    prefix: &'static str,
-    field: &'static str,
-    /// In messages.
-    name: &'static str,
-    defaults: &'static [&'static str],
-}
-
-const WALLS: [Wall; 2] = [
-    Wall {
-        prefix: SECCOMP,
-        field: "seccompProfile",
-        name: "seccomp",
-        defaults: &["runtime/default", "docker/default"],
-    },
-    Wall {
-        prefix: APP_ARMOR,
-        field: "appArmorProfile",
-        name: "apparmor",
-        defaults: &["runtime/default"],
-    },
-];
 
 /// The annotations of a pod.
 pub(super) fn check(errors: &mut Errors, change: Change<'_>) {
@@ -56,9 +30,9 @@ pub(super) fn check(errors: &mut Errors, change: Change<'_>) {
             if before.is_none_or(is_cost) {
                 errors.invalid(&path(), value, "must be a 32bit integer");
             }
-        } else if key == SECCOMP_POD || key.starts_with(SECCOMP) {
+        } else if key == SECCOMP_POD || key.starts_with(SECCOMP.prefix) {
             seccomp(errors, value, &format!("metadata.annotations.{key}"));
-        } else if let Some(container) = key.strip_prefix(APP_ARMOR) {
+        } else if let Some(container) = key.strip_prefix(APP_ARMOR.prefix) {
             let mut all = every(at(pod, "/spec"), "spec");
             if !all.any(|(_, known)| text(known, "/name") == container) {
                 errors.invalid(&path(), container, "container not found");
@@ -100,7 +74,7 @@ pub(super) fn agree(errors: &mut Errors, pod: &Value) {
             return;
         };
         let path = format!("{path}.securityContext.{}", wall.field);
-        let name = wall.name;
+        let name = wall.annotated;
         let same = match text(profile, "/type") {
             "Unconfined" => annotation == "unconfined",
             "RuntimeDefault" => wall.defaults.contains(&annotation),
@@ -125,7 +99,7 @@ pub(super) fn agree(errors: &mut Errors, pod: &Value) {
         let pointer = format!("/securityContext/{}", wall.field);
         let of_pod = at(spec, &pointer);
         // Of the pod's own, each has its way: seccomp an annotation for it, AppArmor what containers inherit.
-        let is_seccomp = wall.field == "seccompProfile";
+        let is_seccomp = wall == SECCOMP;
         if is_seccomp {
             agrees(&wall, SECCOMP_POD, of_pod, "spec");
         } else if text(spec, "/os/name") == "windows" {
@@ -145,7 +119,7 @@ pub(super) fn agree(errors: &mut Errors, pod: &Value) {
 /// What a kubelet reads once stays.
 pub(super) fn stay(errors: &mut Errors, change: Change<'_>) {
     let of = |object| at(object, "/metadata/annotations");
-    let is_fixed = |key: &str| key == MIRROR || key.starts_with(APP_ARMOR);
+    let is_fixed = |key: &str| key == MIRROR || key.starts_with(APP_ARMOR.prefix);
     let mut tell = |key: &str, what: &str| {
         let (name, some) = if key == MIRROR {
             ("mirror pod", "annotation")

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::super::super::look::{at, int, items, list, text};
+use super::super::choice::one_of;
 use super::super::{Errors, metadata, names};
 use super::volumes::Volumes;
-use super::{claims, every, handlers, mounts, one_of, resources, restarts, security, selectors};
+use super::{claims, every, handlers, mounts, resources, restarts, security, selectors};
 
 /// All containers of a specification.
 pub(super) fn check(errors: &mut Errors, spec: &Value, path: &str, volumes: &Volumes<'_>) {

@@ -3,8 +3,9 @@
 use serde_json::Value;
 
 use super::super::super::look::{at, int, list, text};
+use super::super::choice::one_of;
 use super::super::{Errors, metadata, names};
-use super::{one_of, port_or_name};
+use super::port_or_name;
 
 /// Ways to ask a container how it is.
 const HANDLERS: [&str; 5] = ["exec", "httpGet", "tcpSocket", "grpc", "sleep"];

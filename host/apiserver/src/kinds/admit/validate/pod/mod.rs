@@ -16,6 +16,7 @@ mod status;
 mod system;
 mod update;
 mod volumes;
+mod walls;
 mod windows;
 
 use std::collections::BTreeSet;
@@ -23,10 +24,12 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::super::look::{at, int, is_true, items, list, text};
+use super::choice::one_of;
 use super::names;
 use super::{Change, Errors, metadata};
 
 pub(super) use self::resources::quantity;
+pub(super) use self::restarts::{CODES, RULES};
 pub(super) use self::status::check as status;
 pub(super) use self::update::{ephemeral, resize, update};
 
@@ -181,26 +184,6 @@ fn named(errors: &mut Errors, spec: &Value, path: &str) {
 fn quantities(errors: &mut Errors, spec: &Value, pointer: &str, path: &str) {
     for (name, amount) in super::super::look::entries(spec, pointer) {
         quantity(errors, name, amount, &format!("{path}[{name}]"));
-    }
-}
-
-/// A field with one of these texts.
-pub(super) fn one_of(errors: &mut Errors, object: &Value, path: &str, field: &str, known: &[&str]) {
-    let given = text(object, &format!("/{field}"));
-    let path = format!("{path}.{field}");
-    if given.is_empty() {
-        errors.required(&path, "");
-    } else if !known.contains(&given) {
-        errors.not_supported(&path, given, known);
-    }
-}
-
-/// A field with one of these texts, if it is there.
-fn if_any(errors: &mut Errors, object: &Value, path: &str, field: &str, known: &[&str]) {
-    if let Some(given) = at(object, &format!("/{field}")).as_str()
-        && !known.contains(&given)
-    {
-        errors.not_supported(&format!("{path}.{field}"), given, known);
     }
 }
 

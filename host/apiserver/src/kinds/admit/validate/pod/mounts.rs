@@ -6,8 +6,9 @@ use serde_json::Value;
 
 use super::super::super::look::{at, is_true, items, list, text};
 use super::super::Errors;
+use super::super::choice::if_any;
 use super::volumes::Volumes;
-use super::{every, if_any, paths};
+use super::{every, paths};
 
 /// What is mounted in a container, and which devices it has.
 pub(super) fn check(errors: &mut Errors, container: &Value, path: &str, volumes: &Volumes<'_>) {

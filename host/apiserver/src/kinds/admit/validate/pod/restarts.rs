@@ -7,11 +7,12 @@ use serde_json::Value;
 
 use super::super::super::look::{at, items, list, text};
 use super::super::Errors;
-use super::{every, if_any};
+use super::super::choice::{Unset, choice, if_any};
+use super::every;
 
-/// The most rules of a container, and the most exit codes of a rule.
-const RULES: usize = 20;
-const CODES: usize = 255;
+/// The most rules that containers, or a Job's failing and succeeding, have, and the most exit codes of a rule.
+pub(in super::super) const RULES: usize = 20;
+pub(in super::super) const CODES: usize = 255;
 
 /// The rules of all containers.
 pub(super) fn check(errors: &mut Errors, spec: &Value, path: &str) {
@@ -46,30 +47,18 @@ fn rules(errors: &mut Errors, container: &Value, path: &str) {
     }
     errors.too_many(&place, rules.len(), RULES);
     for (path, rule) in items(container, "/restartPolicyRules", &place) {
-        choice(
-            errors,
-            rule,
-            &path,
-            "action",
-            &["Restart", "RestartAllContainers"],
-        );
+        let known = ["Restart", "RestartAllContainers"];
+        let unset = Unset::Unsupported;
+        choice(errors, rule, &path, "action", &known, unset);
         let codes = at(rule, "/exitCodes");
         let path = format!("{path}.exitCodes");
         if codes.is_null() {
             errors.required(&path, "must be specified");
             continue;
         }
-        choice(errors, codes, &path, "operator", &["In", "NotIn"]);
+        choice(errors, codes, &path, "operator", &["In", "NotIn"], unset);
         let values = list(codes, "/values").len();
         errors.too_many(&format!("{path}.values"), values, CODES);
-    }
-}
-
-/// One of these texts; none is none of them.
-fn choice(errors: &mut Errors, object: &Value, path: &str, field: &str, known: &[&str]) {
-    let given = text(object, &format!("/{field}"));
-    if !known.contains(&given) {
-        errors.not_supported(&format!("{path}.{field}"), given, known);
     }
 }
 

@@ -6,14 +6,14 @@ use serde_json::Value;
 
 use super::super::super::look::{at, int, is_true, items, list, text};
 use super::super::Errors;
-use super::{if_any, paths, windows};
+use super::super::choice::if_any;
+use super::{walls, windows};
 
 /// The form of a sysctl's name.
 const SYSCTL: &str = r"^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$";
 
-/// The longest name of a sysctl, and the longest name of a profile of AppArmor.
+/// The longest name of a sysctl.
 const SYSCTL_NAME: usize = 253;
-const PROFILE_NAME: usize = 4095;
 
 /// Sysctls that belong to the namespace of processes' communication, but for those of queues.
 const COMMUNICATION: [&str; 10] = [
@@ -27,23 +27,6 @@ const COMMUNICATION: [&str; 10] = [
     "kernel.msgmnb",
     "kernel.msgmni",
     "kernel.msg",
-];
-
-/// A way to wall containers in.
-struct Wall {
-    field: &'static str,
-    name: &'static str,
-}
-
-const WALLS: [Wall; 2] = [
-    Wall {
-        field: "seccompProfile",
-        name: "seccomp",
-    },
-    Wall {
-        field: "appArmorProfile",
-        name: "AppArmor",
-    },
 ];
 
 /// What a pod says of all its containers.
@@ -75,7 +58,7 @@ pub(super) fn of_pod(errors: &mut Errors, spec: &Value, path: &str) {
     for (field, known) in choices {
         if_any(errors, context, &path, field, known);
     }
-    walls(errors, context, &path);
+    walls::check(errors, context, &path);
     windows::options(errors, context, &path);
 }
 
@@ -108,7 +91,7 @@ pub(super) fn of_container(errors: &mut Errors, context: &Value, path: &str, hos
             errors.invalid(path, context.clone(), &words);
         }
     }
-    walls(errors, context, path);
+    walls::check(errors, context, path);
     windows::options(errors, context, path);
 }
 
@@ -172,57 +155,5 @@ fn namespace(name: &str) -> Option<&'static str> {
         Some("hostIPC")
     } else {
         None
-    }
-}
-
-fn walls(errors: &mut Errors, context: &Value, path: &str) {
-    for wall in WALLS {
-        let profile = at(context, &format!("/{}", wall.field));
-        if !profile.is_null() {
-            let path = format!("{path}.{}", wall.field);
-            profile_of(errors, profile, &path, &wall);
-        }
-    }
-}
-
-fn profile_of(errors: &mut Errors, profile: &Value, path: &str, wall: &Wall) {
-    let Wall { field, name } = wall;
-    let sort = text(profile, "/type");
-    let known = ["Localhost", "RuntimeDefault", "Unconfined"];
-    let place = format!("{path}.type");
-    if sort.is_empty() {
-        errors.required(&place, &format!("type is required when {field} is set"));
-    } else if !known.contains(&sort) {
-        errors.not_supported(&place, sort, &known);
-    }
-    let given = at(profile, "/localhostProfile").as_str();
-    let path = format!("{path}.localhostProfile");
-    match (sort, given) {
-        ("Localhost", Some(given)) if *name == "AppArmor" => app_armor(errors, given, &path),
-        ("Localhost", Some(given)) => paths::descending(errors, given, &path),
-        ("Localhost", None) => {
-            errors.required(&path, &format!("must be set when {name} type is Localhost"));
-        }
-        (_, Some(given)) => {
-            let words = format!("can only be set when {name} type is Localhost");
-            // The one shows the profile, the other its name; of another type than the three, that of AppArmor says no more.
-            if *name == "seccomp" {
-                errors.invalid(&path, profile.clone(), &words);
-            } else if known.contains(&sort) {
-                errors.invalid(&path, given, &words);
-            }
-        }
-        (_, None) => {}
-    }
-}
-
-fn app_armor(errors: &mut Errors, name: &str, path: &str) {
-    if name.trim() != name {
-        errors.invalid(path, name, "must not be padded with whitespace");
-    } else if name.is_empty() {
-        errors.required(path, "must be set when AppArmor type is Localhost");
-    }
-    if name.len() > PROFILE_NAME {
-        errors.too_long(path, PROFILE_NAME);
     }
 }

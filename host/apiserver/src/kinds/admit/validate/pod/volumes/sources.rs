@@ -4,8 +4,9 @@ use serde_json::Value;
 
 use super::super::super::super::look::{at, entries, int, is_true, list, text};
 use super::super::super::super::quantity;
+use super::super::super::choice::{if_any, one_of};
 use super::super::super::{Errors, metadata, names, storage};
-use super::super::{Owner, Whose, if_any, one_of, paths};
+use super::super::{Owner, Whose, paths};
 use super::{keys, mode, pods_file, projected};
 
 /// What is to be said of one source beside what it needs.
