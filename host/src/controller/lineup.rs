@@ -12,7 +12,7 @@ use stagewright_core::schedule::Candidate;
 use stagewright_core::time::Time;
 
 use super::kinds::{Followed, Follower, Kinds, OrderConflict};
-use super::{Brain, Shared};
+use super::{Brain, Shared, is_lease};
 use crate::kwok;
 use crate::orders::Orders;
 use crate::plugin::Plugin;
@@ -226,7 +226,9 @@ impl Shared {
                 }
             }
         }
-        unseen.extend(brain.relate(&before, &next, now));
+        let related = brain.relate(&before, &next, now);
+        brain.expect((&before, &next), &related, (now, self.patience()));
+        unseen.extend(related);
         self.metrics.lineup(next.generation);
         *self.lineup.write() = Arc::new(next);
         self.ring(&mut brain);
@@ -250,9 +252,28 @@ impl Brain {
         for kind in &subjects {
             self.schedule.supersede(kind, |_| None, now);
         }
-        // Who has a turn goes on to its end with the relations that it began with.
-        self.relations = Relations::new(next.subjects().chain(before.subjects()));
+        self.relations = Relations::new(next.subjects());
+        self.related_since = next.generation;
         self.relations.kinds().into_iter().chain(subjects).collect()
+    }
+
+    /// What is new to the next plugins, or related to their objects in another way, is waited for; what they know nothing of no longer.
+    fn expect(
+        &mut self,
+        (before, next): (&Lineup, &Lineup),
+        related: &BTreeSet<Kind>,
+        (now, until): (Time, Time),
+    ) {
+        for kind in next.kinds.iter().map(|followed| &followed.kind) {
+            let is_known = before.kinds.get(kind).is_some();
+            if !is_known || related.contains(kind) {
+                // A new one is not looked for yet, but for leases, which always are.
+                let until = (is_known || is_lease(kind)).then_some(until);
+                self.awaited.expect(kind, next.generation, until);
+            }
+        }
+        let freed = self.awaited.keep(|kind| next.kinds.get(kind).is_some());
+        self.wake(&freed, now);
     }
 }
 
