@@ -283,6 +283,10 @@ mod tests {
             clock.wait(Duration::from_secs(10)),
             Duration::from_millis(200)
         );
+        assert_eq!(
+            clock.passes(Duration::from_millis(200)),
+            Duration::from_secs(10)
+        );
         let begun = clock.local();
         let machine = machine_now();
         while machine_now() < machine + 20 {
