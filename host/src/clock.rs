@@ -104,6 +104,15 @@ impl Clock {
         }
     }
 
+    /// How much time passes on this clock while so much passes on the machine.
+    #[must_use]
+    pub fn passes(&self, wait: Duration) -> Duration {
+        match self.local {
+            Local::Scaled { speed, .. } => wait.mul_f64(speed),
+            Local::Machine | Local::Tokio { .. } => wait,
+        }
+    }
+
     /// Some bits for the jitter of a pause: [`chance`], or what the seed says.
     #[must_use]
     pub fn chance(&self) -> u32 {
@@ -273,6 +282,10 @@ mod tests {
         assert_eq!(
             clock.wait(Duration::from_secs(10)),
             Duration::from_millis(200)
+        );
+        assert_eq!(
+            clock.passes(Duration::from_millis(200)),
+            Duration::from_secs(10)
         );
         let begun = clock.local();
         let machine = machine_now();

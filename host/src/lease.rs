@@ -33,8 +33,8 @@ use record::{Record, Terms};
 
 /// Requests for leases under way at once, at least and at most: each has a connection of its own, a tenth of a MiB.
 const PARALLEL: RangeInclusive<usize> = 8..=32;
-/// One for so many nodes, so that all are renewed in time even if each request takes a tenth of a second.
-const NODES_EACH: usize = 100;
+/// Within these bounds there are so many that all leases are renewed in time even if each request takes so long.
+const REQUEST: Duration = Duration::from_millis(100);
 /// A turn that is due later than this is looked at again, since the clock may be corrected meanwhile.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
@@ -161,7 +161,8 @@ impl LeaseKeeper {
     /// How many requests may be under way.
     fn parallel(&self) -> usize {
         let nodes = self.plan.len().max(self.releases.len());
-        (nodes / NODES_EACH).clamp(*PARALLEL.start(), *PARALLEL.end())
+        // A quarter of the duration, on the machine's clock, as a request takes its time there.
+        parallel(nodes, self.desk.clock.wait(self.desk.duration / 4))
     }
 
     fn select(&mut self, nodes: &BTreeMap<Arc<str>, Uid>) {
@@ -392,6 +393,16 @@ fn path(node: Option<&str>) -> String {
         plural: "leases".to_owned(),
     };
     wire::path(&resource, Some(LEASE_NAMESPACE), node, None)
+}
+
+/// How many requests at once renew the leases of so many nodes, each once in a period.
+fn parallel(nodes: usize, period: Duration) -> usize {
+    let nodes = u32::try_from(nodes).unwrap_or(u32::MAX);
+    let together = REQUEST.saturating_mul(nodes).as_millis();
+    let parallel = together.div_ceil(period.as_millis().max(1));
+    usize::try_from(parallel)
+        .unwrap_or(usize::MAX)
+        .clamp(*PARALLEL.start(), *PARALLEL.end())
 }
 
 #[cfg(test)]

@@ -37,6 +37,15 @@ pub struct Live {
 // === impl Live ===
 
 impl Live {
+    #[cfg(test)]
+    pub(crate) fn of_stock(engine: Engine, stock: &[&str]) -> Self {
+        Self {
+            engine,
+            place: 0,
+            stock: stock.iter().map(|&name| name.to_owned()).collect(),
+        }
+    }
+
     /// Its place among the other plugins.
     #[must_use]
     pub fn place(&self) -> usize {

@@ -19,19 +19,28 @@ use crate::plugin::{LoadError, Plugin, Source};
 /// link), so they are looked for.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// What a file is known by without reading it.
-type Stamp = (u64, u64, u64, i64, i64);
+/// What a file is known by without reading it: device, inode, size, and when its content and its inode were changed. The last tells of
+/// other rights, and of a copy that took the original's time along.
+type Stamp = (u64, u64, u64, (i64, i64), (i64, i64));
 
 /// A file, and the plugin in its place of the row.
 struct Followed {
     path: PathBuf,
     place: usize,
-    /// The stamp of what was taken in or refused last.
-    known: Option<Stamp>,
-    /// The stamp at the last look.
-    seen: Option<Stamp>,
+    looks: Looks,
     /// Whether it was told that it cannot be looked at.
     missed: bool,
+}
+
+/// What is known of a file, by its stamps.
+#[derive(Default)]
+struct Looks {
+    /// What was taken in or refused last.
+    known: Option<Stamp>,
+    /// At the last look.
+    seen: Option<Stamp>,
+    /// What was told last that it cannot be read.
+    unread: Option<Stamp>,
 }
 
 /// The plugins, the first of which come from these files, and what keeps them as the files are for as long as it is polled.
@@ -65,8 +74,7 @@ impl Followed {
         Self {
             path,
             place,
-            known: None,
-            seen: None,
+            looks: Looks::default(),
             missed: false,
         }
     }
@@ -75,16 +83,16 @@ impl Followed {
         let Some(stamp) = self.stamp().await else {
             return;
         };
-        let before = self.seen.replace(stamp);
-        // Who copies a file there is let finish.
-        if self.known == Some(stamp) || before != Some(stamp) {
+        if !self.looks.is_to_be_tried(stamp) {
             return;
         }
-        self.known = Some(stamp);
         let Some(decides) = plugins.borrow().get(self.place).cloned() else {
             return;
         };
-        match renewed(Arc::clone(&decides), &self.path).await {
+        let renewed = renewed(Arc::clone(&decides), &self.path).await;
+        let is_unreadable = matches!(renewed, Err(LoadError::Unreadable { .. }));
+        let is_told = self.looks.tried(stamp, is_unreadable);
+        match renewed {
             Ok(None) => {}
             Ok(Some(next)) => {
                 tracing::info!(plugin = next.name(), version = next.version(), digest = next.digest(),
@@ -96,6 +104,7 @@ impl Followed {
                     }
                 });
             }
+            Err(_) if !is_told => {}
             Err(error) => {
                 tracing::warn!(plugin = decides.name(), version = decides.version(), reason = error.category(), %error,
                     "the newer version is refused; the one before decides");
@@ -118,14 +127,34 @@ impl Followed {
     }
 }
 
+// === impl Looks ===
+
+impl Looks {
+    /// Whether the file may hold something new. Who copies a file there is let finish: it has to be as at the last look.
+    fn is_to_be_tried(&mut self, stamp: Stamp) -> bool {
+        let before = self.seen.replace(stamp);
+        self.known != Some(stamp) && before == Some(stamp)
+    }
+
+    /// It was tried; true if what came of it is to be told. What cannot be read is tried at each look, and told once.
+    fn tried(&mut self, stamp: Stamp, is_unreadable: bool) -> bool {
+        if is_unreadable {
+            self.unread.replace(stamp) != Some(stamp)
+        } else {
+            self.known = Some(stamp);
+            true
+        }
+    }
+}
+
 fn stamp(path: &Path) -> io::Result<Stamp> {
     let metadata = fs::metadata(path)?;
     Ok((
         metadata.dev(),
         metadata.ino(),
         metadata.size(),
-        metadata.mtime(),
-        metadata.mtime_nsec(),
+        (metadata.mtime(), metadata.mtime_nsec()),
+        (metadata.ctime(), metadata.ctime_nsec()),
     ))
 }
 
@@ -135,9 +164,63 @@ async fn renewed(plugin: Arc<Plugin>, path: &Path) -> Result<Option<Plugin>, Loa
     let name = source.to_string();
     let renewed = tokio::task::spawn_blocking(move || plugin.renewed(&source)).await;
     renewed.unwrap_or_else(|broke| {
-        Err(LoadError::Unreadable {
+        Err(LoadError::Panicked {
             plugin: name,
             message: broke.to_string(),
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_read_is_tried_at_each_look_and_told_once_a_change() {
+        let [first, second] = [1, 2].map(|inode| (1, inode, 3, (4, 5), (6, 7)));
+        let mut looks = Looks::default();
+        assert!(!looks.is_to_be_tried(first));
+        assert!(looks.is_to_be_tried(first));
+        assert!(looks.tried(first, true));
+        assert!(looks.is_to_be_tried(first));
+        assert!(!looks.tried(first, true));
+        assert!(!looks.is_to_be_tried(second));
+        assert!(looks.is_to_be_tried(second));
+        assert!(looks.tried(second, true));
+        assert!(looks.is_to_be_tried(second));
+        assert!(looks.tried(second, false));
+        assert!(!looks.is_to_be_tried(second));
+    }
+
+    #[test]
+    fn other_rights_and_a_copy_with_the_time_of_its_original_are_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.wasm");
+        fs::write(&path, "one").unwrap();
+        let written = fs::metadata(&path).unwrap().modified().unwrap();
+        // A file system that tells times in ticks of its own gives the change another time a tick later.
+        let changed = |change: &dyn Fn()| {
+            let before = stamp(&path).unwrap();
+            for _ in 0..1_000_000 {
+                change();
+                if stamp(&path).unwrap() != before {
+                    return true;
+                }
+            }
+            false
+        };
+        for mode in [0o600, 0o644] {
+            let rights = fs::Permissions::from_mode(mode);
+            assert!(changed(
+                &|| fs::set_permissions(&path, rights.clone()).unwrap()
+            ));
+        }
+        assert!(changed(&|| {
+            fs::write(&path, "two").unwrap();
+            let file = fs::File::options().write(true).open(&path).unwrap();
+            file.set_modified(written).unwrap();
+        }));
+    }
 }

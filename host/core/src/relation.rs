@@ -61,7 +61,7 @@ struct Object {
 }
 
 /// An object as a relation sees it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct View {
     /// JSON. As text it weighs a quarter of a tree, and goes into the context as it is.
     text: Box<str>,
@@ -121,6 +121,42 @@ impl Relations {
             });
         }
         relations
+    }
+
+    /// Takes over the objects of those before, of each kind of which all that is offered and read now was known then. Answers the other
+    /// kinds: their objects are to be seen anew.
+    pub fn take_over(&mut self, before: Self) -> Vec<Kind> {
+        let mut unseen = Vec::new();
+        for (kind, number) in &self.numbers {
+            let known = before.related_kind(kind);
+            let passage = self.kinds.get(*number).zip(known);
+            let Some(views) = passage.and_then(|(now, (_, then))| now.views_in(then)) else {
+                unseen.push(kind.clone());
+                continue;
+            };
+            let offered = self.kinds.get(*number).map(|now| &now.offered);
+            let objects = before.objects.range(Key::new(kind, None, "")..);
+            for (key, object) in objects.take_while(|(key, _)| key.kind == *kind) {
+                let offers = object.offers.iter();
+                let offers: BTreeSet<Handle> = offers
+                    .filter_map(|offer| offer.moved(*number, offered?))
+                    .collect();
+                for handle in &offers {
+                    let offers = self.offers.entry(handle.clone()).or_default();
+                    offers.insert(Arc::clone(key));
+                }
+                let views = views.iter().filter_map(|view| object.views.get(*view));
+                let object = Object {
+                    version: object.version,
+                    uid: object.uid.clone(),
+                    since: object.since,
+                    views: views.cloned().collect(),
+                    offers,
+                };
+                self.objects.insert(Arc::clone(key), object);
+            }
+        }
+        unseen
     }
 
     /// The related kinds, to be watched.
@@ -360,6 +396,19 @@ impl Relations {
         }
     }
 }
+
+// === impl Related ===
+
+impl Related {
+    /// Where another has the views that this one has; none if it lacks one, or its objects are found by less.
+    fn views_in(&self, other: &Self) -> Option<Vec<usize>> {
+        let place = |reads| other.views.iter().position(|known| known == reads);
+        let views: Option<Vec<usize>> = self.views.iter().map(place).collect();
+        views.filter(|_| self.offered.is_within(&other.offered))
+    }
+}
+
+// === impl RelationError ===
 
 impl RelationError {
     /// The bounded word for metrics, Events and `explain`.

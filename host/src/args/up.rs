@@ -260,7 +260,7 @@ impl UpConfig {
         }
         let speed = speed(time_scale)?;
         // The next start begins with the machine's time again, which is behind what faster time has written.
-        if data_dir.is_some() && !server_only && speed > 1.0 {
+        if data_dir.is_some() && speed > 1.0 {
             return Err(UsageError {
                 flag: "--time-scale",
                 problem: "what is kept in --data-dir would be of a later time than the next start; leave one of the two out".to_owned(),
@@ -381,6 +381,10 @@ mod tests {
             ("--time-scale inf", ["--time-scale", "1000"]),
             (
                 "--time-scale 2 --data-dir x",
+                ["--time-scale", "--data-dir"],
+            ),
+            (
+                "--server-only --time-scale 2 --data-dir x",
                 ["--time-scale", "--data-dir"],
             ),
             ("--timeout soon", ["--timeout", "30s"]),

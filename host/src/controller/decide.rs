@@ -3,19 +3,18 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use stagewright_core::description::{FactName, Subject};
 use stagewright_core::interface::{Answer, Context, Effect};
-use stagewright_core::json::At as _;
-use stagewright_core::object::{Kind, Snapshot};
+use stagewright_core::json;
+use stagewright_core::object::Snapshot;
 use stagewright_core::schedule::{Candidate, Failure, Outcome, Played, Run, Task};
 use stagewright_core::time::Time;
-use stagewright_core::{due, json};
 use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::Shared;
+use super::context::{context, facts};
 use super::lineup::Lineup;
 use super::turns::Passing;
-use super::{Brain, Options, Shared, node_of};
 use crate::plugin::{CallError, Level, LogLine, Plugin, Session, cpu_time};
 
 /// A play whose effects are to be carried out.
@@ -111,7 +110,7 @@ fn ask(shared: &Arc<Shared>, run: Run, lineup: &Arc<Lineup>, places: Places<'_>)
     }
     let mut again: Option<Time> = None;
     for candidate in run.candidates.iter() {
-        let Some((plugin, subject)) = lineup.subject(candidate) else {
+        let Some((plugin, _)) = lineup.subject(candidate) else {
             continue;
         };
         let now = shared.clock.now();
@@ -121,17 +120,10 @@ fn ask(shared: &Arc<Shared>, run: Run, lineup: &Arc<Lineup>, places: Places<'_>)
                 return Verdict::Settled(shared.plugin_failed(&run, plugin, "decide", &error));
             }
         };
-        let mut context = match context(shared, &run, candidate, (plugin, subject), now) {
+        let mut context = match context(shared, &run, candidate, lineup, now) {
             Ok(context) => context,
             Err(unknown) => {
-                let failure = Failure {
-                    stage: String::new(),
-                    code: "refused",
-                    message: unknown.message,
-                    count: 0,
-                };
-                let refused = shared.refused(&run, plugin.name(), unknown.category, failure);
-                return Verdict::Settled(refused);
+                return Verdict::Settled(shared.unknown(&run, plugin.name(), "", unknown));
             }
         };
         let asked = std::time::Instant::now();
@@ -231,14 +223,9 @@ fn play(
         &shared.options,
     ) {
         Ok(facts) => context.facts = facts,
-        Err(message) => {
-            let failure = Failure {
-                stage: stage.stage,
-                code: "quota",
-                message,
-                count: 0,
-            };
-            return Verdict::Settled(shared.refused(&run, plugin.name(), EXHAUSTED, failure));
+        Err(unknown) => {
+            let outcome = shared.unknown(&run, plugin.name(), &stage.stage, unknown);
+            return Verdict::Settled(outcome);
         }
     }
     let object = match &declared.play_reads {
@@ -269,125 +256,6 @@ fn pause(run: &Run, stage: &Played) -> Option<Time> {
         .as_ref()
         .filter(|(last, _)| last == stage)
         .map(|(_, until)| *until)
-}
-
-/// Why a plugin cannot be given what it asked to know.
-pub(super) struct Unknown {
-    /// The bounded word for metrics, Events and `explain`.
-    category: &'static str,
-    pub(super) message: String,
-}
-
-/// What the answer may depend on beside the object.
-pub(super) fn context(
-    shared: &Shared,
-    run: &Run,
-    candidate: &Candidate,
-    (plugin, subject): (&Plugin, &Subject),
-    now: Time,
-) -> Result<Context, Unknown> {
-    let mut brain = shared.brain.lock();
-    let unknown = |category, message| Unknown { category, message };
-    let related = if subject.relations.is_empty() {
-        "{}".to_owned()
-    } else {
-        let cut = cut(run, candidate)
-            .ok_or_else(|| unknown("Unreadable", "the declared reads are no object".to_owned()))?;
-        brain
-            .relations
-            .related(subject, &cut)
-            .map_err(|error| unknown(error.category(), error.to_string()))?
-    };
-    let facts = facts(&mut brain, run, subject, None, &shared.options)
-        .map_err(|message| unknown(EXHAUSTED, message))?;
-    Ok(Context {
-        now: now.max(candidate.since),
-        since: candidate.since,
-        changed: candidate.changed,
-        entropy: due::entropy(
-            shared.options.seed,
-            &run.uid,
-            plugin.name(),
-            candidate.since,
-        ),
-        related,
-        facts,
-    })
-}
-
-/// The object as far as the candidate reads it.
-fn cut(run: &Run, candidate: &Candidate) -> Option<Snapshot> {
-    match &run.snapshot {
-        Some(snapshot) => Some(snapshot.clone()),
-        None => Snapshot::cut(&run.key, &run.uid, run.version, &candidate.reads),
-    }
-}
-
-/// The word for a node that has no address left.
-const EXHAUSTED: &str = "AddressesExhausted";
-
-/// The facts that the subject asked for. Addresses are allocated, so they are given to plays alone.
-fn facts(
-    brain: &mut Brain,
-    run: &Run,
-    subject: &Subject,
-    playing: Option<&Snapshot>,
-    options: &Options,
-) -> Result<String, String> {
-    let mut facts = serde_json::Map::new();
-    for fact in &subject.facts {
-        match (fact, playing) {
-            (FactName::Failure, _) => {
-                if let Some(failure) = run
-                    .failure
-                    .as_ref()
-                    .and_then(|failure| serde_json::to_value(failure).ok())
-                {
-                    facts.insert("failure".into(), failure);
-                }
-            }
-            (FactName::Addresses, Some(object)) => {
-                facts.insert(
-                    "addresses".into(),
-                    addresses(brain, &run.key.kind, object, options)?,
-                );
-            }
-            (FactName::Addresses, None) => {}
-        }
-    }
-    Ok(serde_json::Value::Object(facts).to_string())
-}
-
-fn addresses(
-    brain: &mut Brain,
-    kind: &Kind,
-    object: &Snapshot,
-    options: &Options,
-) -> Result<serde_json::Value, String> {
-    let port = options.kubelet_port;
-    if kind.is_core("Node") {
-        let name = &*object.key().name;
-        let host = brain.addresses.host_ips(name);
-        let hostname = options.kubelet_name.as_deref().unwrap_or(name);
-        return Ok(serde_json::json!({"hostIPs": host, "hostname": hostname, "kubeletPort": port}));
-    }
-    let Some(node) = node_of(object) else {
-        return Ok(serde_json::json!({}));
-    };
-    let host = brain.addresses.host_ips(node).to_vec();
-    let host_network = object
-        .body()
-        .at("/spec/hostNetwork")
-        .and_then(serde_json::Value::as_bool);
-    let pods = if host_network == Some(true) {
-        host.clone()
-    } else {
-        brain
-            .addresses
-            .allocate(object.uid(), node)
-            .map_err(|error| error.to_string())?
-    };
-    Ok(serde_json::json!({"hostIPs": host, "podIPs": pods, "kubeletPort": port}))
 }
 
 impl Shared {

@@ -11,7 +11,7 @@ use super::intake;
 use super::kinds::Followed;
 use super::lineup::Lineup;
 use super::start::Controller;
-use super::{Shared, decide};
+use super::{Shared, context, decide};
 use crate::admin::StateView;
 use crate::commit::CommitError;
 use crate::explain::{
@@ -181,7 +181,7 @@ impl Shared {
         let mut taken = false;
         let mut answers = Vec::new();
         for candidate in candidates {
-            let Some((plugin, subject)) = lineup.subject(candidate) else {
+            let Some((plugin, _)) = lineup.subject(candidate) else {
                 continue;
             };
             let mut answer = PluginAnswer {
@@ -192,16 +192,14 @@ impl Shared {
                 ..PluginAnswer::default()
             };
             if !taken {
-                let context = decide::context(self, &run, candidate, (plugin, subject), now);
-                let said =
-                    context
-                        .map_err(|unknown| unknown.message)
-                        .and_then(|mut context: Context| {
-                            let mut session =
-                                plugin.session().map_err(|error| error.to_string())?;
-                            decide::decision(&mut session, candidate, &mut context)
-                                .map_err(|error| error.to_string())
-                        });
+                let context = context::context(self, &run, candidate, lineup, now);
+                let said = context.map_err(|unknown| unknown.to_string()).and_then(
+                    |mut context: Context| {
+                        let mut session = plugin.session().map_err(|error| error.to_string())?;
+                        decide::decision(&mut session, candidate, &mut context)
+                            .map_err(|error| error.to_string())
+                    },
+                );
                 taken = !matches!(said, Ok(Answer::Pass | Answer::PassUntil { .. }));
                 tell(&mut answer, said);
             }

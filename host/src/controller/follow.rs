@@ -1,8 +1,8 @@
 //! Who decides, followed: stages and phase orders as the API server has them, and plugins that another version takes the place of.
 //! Whenever they change and are quiet again, there is a lineup with the new ones.
 //!
-//! Other stages are tried out before the old ones go: what cannot be configured leaves the lineup as it is. What is refused is told so
-//! in its conditions.
+//! Other stages are configured before the old ones go: where no plugin can be made of them, those before decide on, beside whatever else
+//! is new. What is refused is told so in its conditions.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -302,13 +302,13 @@ impl Feed {
     async fn build(&mut self, wanted: Wanted) -> Option<Option<Lineup>> {
         let began = Instant::now();
         let mut builder = self.builder.take()?;
-        self.built = Some(wanted.clone());
+        let last = self.built.replace(wanted.clone());
         let is_slow = builder.is_slow();
         let build = move || {
             let built = builder.build(&wanted);
-            (builder, built)
+            (builder, wanted, built)
         };
-        let (builder, built) = if is_slow {
+        let (builder, wanted, built) = if is_slow {
             tokio::task::spawn_blocking(build).await.ok()?
         } else {
             build()
@@ -316,13 +316,24 @@ impl Feed {
         self.builder = Some(builder);
         let shared = &self.controller.shared;
         let before = shared.lineup();
-        match built {
-            Ok(built) => Some(Some(self.line_up(&before, built, began.elapsed()))),
-            Err(error) => {
-                tracing::error!(%error, generation = before.generation, stages = before.stages, "the stages cannot be loaded; those before decide");
-                Some(None)
-            }
+        let error = match &built {
+            Ok(built) => built.failed.as_ref(),
+            Err(error) => Some(error),
+        };
+        if let Some(error) = error {
+            tracing::error!(%error, generation = before.generation, stages = before.stages, "the stages cannot be loaded; those before decide");
         }
+        Some(match built {
+            // Nothing else changed.
+            Ok(built)
+                if built.failed.is_some()
+                    && last.is_some_and(|last| last.is_but_for_stages(&wanted)) =>
+            {
+                None
+            }
+            Ok(built) => Some(self.line_up(&before, built, began.elapsed())),
+            Err(_) => None,
+        })
     }
 
     fn line_up(&mut self, before: &Lineup, built: Built, took: Duration) -> Lineup {
@@ -332,6 +343,7 @@ impl Feed {
             refused,
             orders,
             refused_orders,
+            failed: _,
         } = built;
         let shared = &self.controller.shared;
         shared.metrics.stages(stages, refused.len());

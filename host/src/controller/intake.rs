@@ -18,8 +18,8 @@ use stagewright_core::time::Time;
 
 use super::kinds::Followed;
 use super::lineup::Lineup;
-use super::{Brain, Shared, is_lease, node_of};
-use crate::watch::Event;
+use super::{Brain, Shared, is_lease, node_of, watches};
+use crate::watch::{Event, Filter};
 
 /// At most one question an object in this time because of what is related to it.
 const RELATED_PAUSE: Duration = Duration::from_millis(100);
@@ -31,16 +31,26 @@ pub(super) struct Listing(Option<Listed>);
 /// What there was before a list, and what it has named so far.
 #[derive(Debug)]
 struct Listed {
+    /// The lineup that it is for; none if that wants other objects.
+    generation: Option<u64>,
     before: BTreeSet<Key>,
     seen: BTreeSet<Key>,
 }
 
 impl Shared {
-    /// One event of a kind's watch.
-    pub(super) fn event(&self, kind: &Kind, listing: &mut Listing, event: Event) {
+    /// One event of a kind's watch, which brings what the filter lets through.
+    pub(super) fn event(
+        &self,
+        (kind, filter): (&Kind, &Filter),
+        listing: &mut Listing,
+        event: Event,
+    ) {
         match event {
             Event::ListStarted => {
+                let lineup = self.lineup();
+                let is_for_it = *filter == watches::filter(&lineup, kind);
                 listing.0 = Some(Listed {
+                    generation: is_for_it.then_some(lineup.generation),
                     before: self.known(kind),
                     seen: BTreeSet::new(),
                 });
@@ -59,6 +69,9 @@ impl Shared {
                 {
                     self.gone(key, None);
                 }
+                if let Some(generation) = listed.and_then(|listed| listed.generation) {
+                    self.answered(|awaited| awaited.listed(kind, generation));
+                }
             }
             Event::Gone(key, uid) => {
                 if let Some(listed) = &mut listing.0 {
@@ -72,6 +85,10 @@ impl Shared {
             }
             Event::Trouble { category, message } => {
                 self.metrics.watch_restarted(kind, category);
+                // Anything else may be over with the next try.
+                if matches!(category, "Forbidden" | "NotServed" | "Refused") {
+                    self.answered(|awaited| awaited.refused(kind));
+                }
                 tracing::warn!(%kind, category, message, "watch interrupted, to be taken up again");
             }
         }
@@ -121,6 +138,7 @@ impl Shared {
             brain.take_in_pod(snapshot);
         }
         if followed.related {
+            brain.awaited.heard(kind, self.patience());
             for subject in brain.relations.observe(snapshot, now) {
                 brain.schedule.wake(&subject, now + RELATED_PAUSE);
             }

@@ -2,6 +2,7 @@
 //! moment, under the lock of the brain. Who has taken a turn holds on to the lineup that it was taken with until its end.
 
 use std::collections::BTreeSet;
+use std::mem;
 use std::sync::Arc;
 
 use stagewright_core::description::Subject;
@@ -12,7 +13,7 @@ use stagewright_core::schedule::Candidate;
 use stagewright_core::time::Time;
 
 use super::kinds::{Followed, Follower, Kinds, OrderConflict};
-use super::{Brain, Shared};
+use super::{Brain, Shared, is_lease};
 use crate::kwok;
 use crate::orders::Orders;
 use crate::plugin::Plugin;
@@ -226,7 +227,9 @@ impl Shared {
                 }
             }
         }
-        unseen.extend(brain.relate(&before, &next, now));
+        let (related, subjects) = brain.relate(&before, &next, now);
+        brain.expect((&before, &next), &related, (now, self.patience()));
+        unseen.extend(related.into_iter().chain(subjects));
         self.metrics.lineup(next.generation);
         *self.lineup.write() = Arc::new(next);
         self.ring(&mut brain);
@@ -237,22 +240,48 @@ impl Shared {
 // === impl Brain ===
 
 impl Brain {
-    /// Where the next plugins see other related objects, all of those are to be seen anew. Answers the kinds.
-    fn relate(&mut self, before: &Lineup, next: &Lineup, now: Time) -> BTreeSet<Kind> {
+    /// Where the next plugins see other related objects, their subjects are questions again, and of what was known that is kept which they
+    /// see as it was seen before. Answers the related kinds that are to be seen anew, and the subjects'.
+    fn relate(
+        &mut self,
+        before: &Lineup,
+        next: &Lineup,
+        now: Time,
+    ) -> (BTreeSet<Kind>, BTreeSet<Kind>) {
         let same = |one: &Subject, other: &Subject| {
             one.kind == other.kind && one.relations == other.relations
         };
         let (old, new): (Vec<_>, Vec<_>) = (before.related().collect(), next.related().collect());
         if old.len() == new.len() && old.iter().zip(&new).all(|(old, new)| same(old, new)) {
-            return BTreeSet::new();
+            return (BTreeSet::new(), BTreeSet::new());
         }
         let subjects: BTreeSet<Kind> = new.iter().map(|subject| subject.kind.clone()).collect();
         for kind in &subjects {
             self.schedule.supersede(kind, |_| None, now);
         }
-        // Who has a turn goes on to its end with the relations that it began with.
-        self.relations = Relations::new(next.subjects().chain(before.subjects()));
-        self.relations.kinds().into_iter().chain(subjects).collect()
+        let known = mem::replace(&mut self.relations, Relations::new(next.subjects()));
+        let unseen = self.relations.take_over(known);
+        self.related_since = next.generation;
+        (unseen.into_iter().collect(), subjects)
+    }
+
+    /// What is new to the next plugins, or related to their objects in another way, is waited for; what they know nothing of no longer.
+    fn expect(
+        &mut self,
+        (before, next): (&Lineup, &Lineup),
+        related: &BTreeSet<Kind>,
+        (now, until): (Time, Time),
+    ) {
+        for kind in next.kinds.iter().map(|followed| &followed.kind) {
+            let is_known = before.kinds.get(kind).is_some();
+            if !is_known || related.contains(kind) {
+                // A new one is not looked for yet, but for leases, which always are.
+                let until = (is_known || is_lease(kind)).then_some(until);
+                self.awaited.expect(kind, next.generation, until);
+            }
+        }
+        let freed = self.awaited.keep(|kind| next.kinds.get(kind).is_some());
+        self.wake(&freed, now);
     }
 }
 

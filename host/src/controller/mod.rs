@@ -3,6 +3,8 @@
 //! The watches' events go through [`intake`] into the [`Brain`]; the threads of [`decide`] take turns from its schedule and ask
 //! the plugins; what is to be written goes through [`play`] on the runtime, and its response back into the brain.
 
+mod awaited;
+mod context;
 mod decide;
 mod explain;
 mod follow;
@@ -16,7 +18,7 @@ mod start;
 mod turns;
 mod watches;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -27,10 +29,11 @@ use stagewright_core::claims::Claims;
 use stagewright_core::guard::Rehearsal;
 use stagewright_core::interface::Severity;
 use stagewright_core::json::At as _;
-use stagewright_core::object::{Kind, Snapshot, Uid};
+use stagewright_core::object::{Key, Kind, Snapshot, Uid};
 use stagewright_core::order::Mend;
 use stagewright_core::relation::Relations;
 use stagewright_core::schedule::{Failure, Outcome, Run, Schedule};
+use stagewright_core::time::Time;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -39,6 +42,7 @@ use crate::clock::Clock;
 use crate::commit::{CommitError, Committer};
 use crate::observe::{Events, Metrics, Note, NoteKind, Notes};
 
+use awaited::{Awaited, NotYet};
 pub use kinds::OrderConflict;
 use lineup::Lineup;
 use pods::Pods;
@@ -77,6 +81,9 @@ struct Brain {
     addresses: Addresses,
     pods: Pods,
     sleepers: Sleepers,
+    awaited: Awaited,
+    /// The lineup that the relations are of: who was asked before it has none any more.
+    related_since: u64,
 }
 
 /// What all threads and tasks of the controller share.
@@ -108,13 +115,7 @@ pub(crate) struct Shared {
 // === impl Shared ===
 
 impl Shared {
-    fn finish(
-        &self,
-        key: &stagewright_core::object::Key,
-        uid: &Uid,
-        newest: Option<&Snapshot>,
-        outcome: Outcome,
-    ) {
+    fn finish(&self, key: &Key, uid: &Uid, newest: Option<&Snapshot>, outcome: Outcome) {
         let now = self.clock.now();
         let mut brain = self.brain.lock();
         brain.schedule.finish(key, uid, newest, outcome, now);
@@ -269,11 +270,47 @@ impl Shared {
         }
     }
 
+    /// When a kind is given up of which nothing is heard from now on.
+    fn patience(&self) -> Time {
+        self.clock.now() + self.clock.passes(awaited::PATIENCE)
+    }
+
+    /// Something became of a kind that was waited for: those who waited for it are asked again.
+    fn answered(&self, ended: impl FnOnce(&mut Awaited) -> BTreeSet<Key>) {
+        let now = self.clock.now();
+        let mut brain = self.brain.lock();
+        let woken = ended(&mut brain.awaited);
+        brain.wake(&woken, now);
+        self.ring(&mut brain);
+    }
+
     fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
         // The lock makes sure that no thread is between its look at the flag and its sleep.
         drop(self.brain.lock());
         self.ring_all();
+    }
+}
+
+// === impl Brain ===
+
+impl Brain {
+    /// Whether the object has to wait for one of the kinds. If so, it is asked again when that is over.
+    fn hold<'a>(
+        &mut self,
+        kinds: impl IntoIterator<Item = &'a Kind>,
+        key: &Key,
+        now: Time,
+    ) -> Option<NotYet> {
+        let given_up = self.awaited.give_up(now);
+        self.wake(&given_up, now);
+        self.awaited.hold(kinds, key)
+    }
+
+    fn wake(&mut self, keys: &BTreeSet<Key>, now: Time) {
+        for key in keys {
+            self.schedule.wake(key, now);
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use stagewright_core::order::{Mend, Order};
 use stagewright_core::schedule::{Failure, Outcome};
 
 use super::Shared;
+use super::awaited::NotYet;
 use super::decide::Play;
 use super::kinds::Followed;
 use super::lineup::Lineup;
@@ -21,6 +22,8 @@ enum Stop {
     Violation(Violation),
     Commit(CommitError),
     Unclaimed,
+    /// A kind of which it is not known yet where the server serves it.
+    NotYet(NotYet),
     /// A kind that the server does not serve.
     Unserved(Kind),
 }
@@ -112,6 +115,7 @@ impl Shared {
                 };
                 self.refused(&run, plugin, violation.category(), failure)
             }
+            Err(Stop::NotYet(not_yet)) => self.put_off(&not_yet),
             Err(Stop::Unserved(kind)) => {
                 let message = format!("the API server does not serve {kind}");
                 let failure = Failure {
@@ -136,7 +140,7 @@ impl Shared {
         mut progress: Progress,
     ) -> Result<Progress, Stop> {
         let kind = subject.key().kind.clone();
-        let (followed, target) = served(lineup, &kind)?;
+        let (followed, target) = self.served(lineup, &kind, subject.key())?;
         let (plugin, declared) = lineup.subject(candidate).ok_or(Stop::Unclaimed)?;
         let mut rules = Rules {
             plugin: plugin.name(),
@@ -232,7 +236,7 @@ impl Shared {
         rules: &Rules<'_>,
         progress: &mut Progress,
     ) -> Result<(), Stop> {
-        let (key, target) = other(lineup, subject, &apply_reference(apply))?;
+        let (key, target) = self.other(lineup, subject, &apply_reference(apply))?;
         let existing = self
             .committer
             .read(&target, &key)
@@ -267,7 +271,7 @@ impl Shared {
         rules: &Rules<'_>,
         progress: &mut Progress,
     ) -> Result<(), Stop> {
-        let (key, target) = other(lineup, subject, reference)?;
+        let (key, target) = self.other(lineup, subject, reference)?;
         let Some(existing) = self
             .committer
             .read(&target, &key)
@@ -286,6 +290,44 @@ impl Shared {
         let verdict =
             guard::admit_remove(&claim, subject, &existing, rules).map_err(Stop::Violation)?;
         self.write_other(&target, verdict, progress).await
+    }
+
+    /// Another object's place, and where the server serves its kind.
+    fn other(
+        &self,
+        lineup: &Lineup,
+        subject: &Snapshot,
+        reference: &Reference,
+    ) -> Result<(Key, Arc<Target>), Stop> {
+        let kind = Kind::new(&reference.api_version, &reference.kind);
+        let (_, target) = self.served(lineup, &kind, subject.key())?;
+        let namespace = match (&reference.namespace, target.namespaced) {
+            (_, false) => None,
+            (Some(namespace), true) => Some(namespace.as_str()),
+            (None, true) => subject.key().namespace.as_deref(),
+        };
+        Ok((Key::new(&kind, namespace, &reference.name), target))
+    }
+
+    /// Where the server serves a kind, for a play of that subject.
+    fn served<'a>(
+        &self,
+        lineup: &'a Lineup,
+        kind: &Kind,
+        subject: &Key,
+    ) -> Result<(&'a Followed, Arc<Target>), Stop> {
+        let unserved = || Stop::Unserved(kind.clone());
+        let followed = lineup.kinds.get(kind).ok_or_else(unserved)?;
+        // The lock is taken for the rare case alone, and once more it is looked after it: the answer may have come meanwhile.
+        if followed.target.get().is_none() {
+            let now = self.clock.now();
+            let held = self.brain.lock().hold([kind], subject, now);
+            if let (Some(not_yet), None) = (held, followed.target.get()) {
+                return Err(Stop::NotYet(not_yet));
+            }
+        }
+        let target = followed.target.get().ok_or_else(unserved)?;
+        Ok((followed, Arc::clone(target)))
     }
 
     /// A pod or node that is there already is changed only if it is ours too.
@@ -370,34 +412,6 @@ impl Shared {
             }
         }
     }
-}
-
-/// Another object's place, and where the server serves its kind.
-fn other(
-    lineup: &Lineup,
-    subject: &Snapshot,
-    reference: &Reference,
-) -> Result<(Key, Arc<Target>), Stop> {
-    let kind = Kind::new(&reference.api_version, &reference.kind);
-    let (_, target) = served(lineup, &kind)?;
-    let namespace = match (&reference.namespace, target.namespaced) {
-        (_, false) => None,
-        (Some(namespace), true) => Some(namespace.as_str()),
-        (None, true) => subject.key().namespace.as_deref(),
-    };
-    Ok((Key::new(&kind, namespace, &reference.name), target))
-}
-
-fn served<'a>(lineup: &'a Lineup, kind: &Kind) -> Result<(&'a Followed, Arc<Target>), Stop> {
-    let followed = lineup
-        .kinds
-        .get(kind)
-        .ok_or_else(|| Stop::Unserved(kind.clone()))?;
-    let target = followed
-        .target
-        .get()
-        .ok_or_else(|| Stop::Unserved(kind.clone()))?;
-    Ok((followed, Arc::clone(target)))
 }
 
 fn order(lineup: &Lineup, kind: &Kind) -> Order {

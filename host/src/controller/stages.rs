@@ -49,6 +49,7 @@ impl Origin {
         Builder {
             live: self.live.clone(),
             orders: self.orders.clone().unwrap_or_default(),
+            staged: None,
             last: None,
         }
     }
@@ -60,8 +61,18 @@ pub(super) struct Builder {
     live: Option<Live>,
     /// The orders of files. Those of the API server come before them.
     orders: Orders,
+    /// The last stages that could be loaded. They decide on where others cannot be.
+    staged: Option<Staged>,
     /// The stages' plugin as it was configured last, whose code the next one shares.
     last: Option<Arc<Plugin>>,
+}
+
+/// Stages, and what they came to. While they are the same, so is the plugin: what it decides on is no question again.
+struct Staged {
+    specs: Specs,
+    /// None without stages.
+    plugin: Option<Arc<Plugin>>,
+    refused: Refusals,
 }
 
 /// What a set of stages comes to.
@@ -76,15 +87,23 @@ pub(super) struct Built {
     pub orders: Orders,
     /// The others of the API server's.
     pub refused_orders: Refusals,
+    /// Why the stages are those before, if they are not the ones that are wanted.
+    pub failed: Option<LoadError>,
 }
 
 // === impl Wanted ===
 
 impl PartialEq for Wanted {
     fn eq(&self, other: &Self) -> bool {
+        self.stages == other.stages && self.is_but_for_stages(other)
+    }
+}
+
+impl Wanted {
+    /// Whether all but the stages is the same.
+    pub(super) fn is_but_for_stages(&self, other: &Self) -> bool {
         let same = |(one, other): (&Arc<Plugin>, &Arc<Plugin>)| Arc::ptr_eq(one, other);
-        self.stages == other.stages
-            && self.orders == other.orders
+        self.orders == other.orders
             && self.others.len() == other.others.len()
             && self.others.iter().zip(&other.others).all(same)
     }
@@ -101,7 +120,7 @@ impl Builder {
     /// Configures a plugin with the stages, without those that it cannot take.
     ///
     /// # Errors
-    /// If it takes none of them, for a reason that is not one of them.
+    /// If it takes none of them, for a reason that is not one of them, and there are none before.
     pub(super) fn build(&mut self, wanted: &Wanted) -> Result<Built, LoadError> {
         let (orders, refused_orders) = self.order(&wanted.orders);
         let Some(live) = self.live.clone() else {
@@ -111,30 +130,60 @@ impl Builder {
                 refused: Refusals::new(),
                 orders,
                 refused_orders,
+                failed: None,
             });
         };
-        let specs = &wanted.stages;
-        let mut refused = Refusals::new();
-        let plugin = self.load_good(&live, specs, &mut refused)?;
-        let stages = documents(&specs.iter().collect::<Vec<_>>());
-        if let Some(plugin) = &plugin {
-            refuse_problems(plugin, specs, &mut refused);
-        }
-        let staged = stages.kinds();
+        let (staged, failed) = self.stage(&live, &wanted.stages)?;
+        let kinds = documents(&staged.specs.iter().collect::<Vec<_>>()).kinds();
         let asked = |other: &Arc<Plugin>| {
-            let yields = live.yields(other, &staged);
+            let yields = live.yields(other, &kinds);
             (!yields).then(|| Arc::clone(other))
         };
         let mut places: Vec<_> = wanted.others.iter().map(asked).collect();
         let place = live.place().min(places.len());
-        places.insert(place, plugin.clone());
-        self.last = plugin.or_else(|| self.last.take());
+        places.insert(place, staged.plugin.clone());
         Ok(Built {
             places,
-            stages: specs.len() - refused.len(),
-            refused,
+            stages: staged.specs.len() - staged.refused.len(),
+            refused: staged.refused.clone(),
             orders,
             refused_orders,
+            failed,
+        })
+    }
+
+    /// What the stages come to, or, with the reason, what those before came to.
+    fn stage(
+        &mut self,
+        live: &Live,
+        specs: &Specs,
+    ) -> Result<(&Staged, Option<LoadError>), LoadError> {
+        let mut failed = None;
+        let staged = match self.staged.take() {
+            Some(staged) if staged.specs == *specs => staged,
+            before => match (self.load_staged(live, specs), before) {
+                (Ok(staged), _) => staged,
+                (Err(error), None) => return Err(error),
+                (Err(error), Some(before)) => {
+                    failed = Some(error);
+                    before
+                }
+            },
+        };
+        Ok((self.staged.insert(staged), failed))
+    }
+
+    fn load_staged(&mut self, live: &Live, specs: &Specs) -> Result<Staged, LoadError> {
+        let mut refused = Refusals::new();
+        let plugin = self.load_good(live, specs, &mut refused)?;
+        if let Some(plugin) = &plugin {
+            refuse_problems(plugin, specs, &mut refused);
+            self.last = Some(Arc::clone(plugin));
+        }
+        Ok(Staged {
+            specs: specs.clone(),
+            plugin,
+            refused,
         })
     }
 
@@ -228,4 +277,87 @@ fn documents(specs: &[(&Arc<str>, &Value)]) -> Stages {
         let _ = stages.add(document);
     }
     stages
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plugin::{Engine, Limits, Source};
+
+    fn specs(count: usize) -> Specs {
+        let spec = |number: usize| {
+            let spec = json!({"resourceRef": {"apiGroup": "v1", "kind": "ConfigMap"},
+                "selector": {"matchExpressions": [{"key": ".data.phase", "operator": "DoesNotExist"}]},
+                "next": {"statusTemplate": "{}"}});
+            (format!("stage-{number:04}").into(), spec)
+        };
+        (0..count).map(spec).collect()
+    }
+
+    fn others(engine: &Engine) -> Vec<Arc<Plugin>> {
+        let node = Plugin::load(engine, &Source::Stock("node"), &json!({})).unwrap();
+        vec![Arc::new(node)]
+    }
+
+    /// A builder whose stages have so much fuel, and others to line up with them.
+    fn builder(fuel: u64) -> (Builder, Wanted) {
+        let engine = Engine::new(Limits {
+            configure_fuel: fuel,
+            ..Limits::default()
+        });
+        let engine = engine.unwrap();
+        let others = others(&engine);
+        let origin = Builder {
+            live: Some(Live::of_stock(engine, &["node"])),
+            orders: Orders::default(),
+            staged: None,
+            last: None,
+        };
+        let wanted = Wanted {
+            stages: specs(2),
+            orders: Specs::new(),
+            others,
+        };
+        (origin, wanted)
+    }
+
+    fn staged(built: &Built) -> &Arc<Plugin> {
+        built.places.first().and_then(Option::as_ref).unwrap()
+    }
+
+    #[test]
+    fn with_the_same_stages_their_plugin_is_the_same() {
+        let (mut builder, mut wanted) = builder(Limits::default().configure_fuel);
+        let before = builder.build(&wanted).unwrap();
+        let engine = Engine::new(Limits::default()).unwrap();
+        wanted.others = others(&engine);
+        let after = builder.build(&wanted).unwrap();
+        assert!(Arc::ptr_eq(staged(&before), staged(&after)));
+        assert!(Arc::ptr_eq(
+            after.places[1].as_ref().unwrap(),
+            &wanted.others[0]
+        ));
+        wanted.stages = specs(3);
+        let other = builder.build(&wanted).unwrap();
+        assert!(!Arc::ptr_eq(staged(&before), staged(&other)));
+        assert_eq!(other.stages, 3);
+    }
+
+    #[test]
+    fn where_the_stages_cannot_be_loaded_the_others_go_with_those_before() {
+        let (mut builder, mut wanted) = builder(60_000_000);
+        let before = builder.build(&wanted).unwrap();
+        assert!(before.failed.is_none());
+        let engine = Engine::new(Limits::default()).unwrap();
+        wanted.stages = specs(400);
+        wanted.others = others(&engine);
+        let after = builder.build(&wanted).unwrap();
+        assert!(after.failed.is_some());
+        assert_eq!(after.stages, 2);
+        assert!(Arc::ptr_eq(staged(&before), staged(&after)));
+        assert!(Arc::ptr_eq(
+            after.places[1].as_ref().unwrap(),
+            &wanted.others[0]
+        ));
+    }
 }

@@ -15,6 +15,7 @@ use tokio::sync::{Notify, Semaphore, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::awaited::Awaited;
 use super::follow::Feed;
 use super::kinds::OrderConflict;
 use super::lineup::Lineup;
@@ -90,6 +91,10 @@ impl Controller {
         let (lineup, conflicts) = Lineup::new(places, &orders);
         lineup.tell_unordered(None);
         let relations = Relations::new(lineup.subjects());
+        let mut awaited = Awaited::default();
+        for followed in lineup.kinds.iter() {
+            awaited.expect(&followed.kind, lineup.generation, None);
+        }
         let (claims, addresses) = (parts.claims, parts.addresses);
         let shared = Shared {
             brain: Mutex::new(Brain {
@@ -99,6 +104,8 @@ impl Controller {
                 addresses,
                 pods: Pods::default(),
                 sleepers: Sleepers::default(),
+                awaited,
+                related_since: 0,
             }),
             bell: Condvar::new(),
             rung: Notify::new(),

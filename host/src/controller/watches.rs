@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use super::intake::Listing;
 use super::is_lease;
+use super::kinds::Followed;
 use super::lineup::Lineup;
 use super::start::Controller;
 use crate::discovery::{self, DiscoveryError, Target};
@@ -77,9 +78,8 @@ impl Watches {
     /// more. What is answered ends as in [`Watches::follow`], for the new ones.
     pub(super) fn align(&mut self, unseen: &BTreeSet<Kind>) -> impl Future<Output = ()> + use<> {
         let lineup = self.controller.shared.lineup();
-        let always = |kind: &Kind| is_lease(kind) || kind.is_core("Node");
         self.tasks.retain(|kind, task| {
-            let stays = always(kind) || lineup.kinds.get(kind).is_some();
+            let stays = is_always_watched(kind) || lineup.kinds.get(kind).is_some();
             if !stays {
                 task.stop.cancel();
                 self.controller.shared.forget_kind(kind);
@@ -88,7 +88,7 @@ impl Watches {
         });
         let mut listed = Vec::new();
         for followed in lineup.kinds.iter() {
-            let way = if followed.is_watched() || always(&followed.kind) {
+            let way = if is_watched(followed) {
                 Way::Watch(filter(&lineup, &followed.kind))
             } else {
                 Way::Find
@@ -133,6 +133,8 @@ impl Watches {
         }
         let (controller, kind) = (self.controller.clone(), kind.clone());
         let shared = Arc::clone(&self.controller.shared);
+        let patience = shared.patience();
+        shared.brain.lock().awaited.heard(&kind, patience);
         self.tracker.spawn(shared.mortal(async move {
             match way {
                 Way::Find => {
@@ -201,7 +203,7 @@ impl Controller {
             let mut listing = Listing::default();
             while let Some((kind, event)) = events.recv().await {
                 let ended = matches!(event, Event::ListEnded);
-                self.shared.event(&kind, &mut listing, event);
+                self.shared.event((&kind, filter), &mut listing, event);
                 if ended && let Some(listed) = listed.take() {
                     let _ = listed.send(());
                 }
@@ -274,15 +276,22 @@ impl Controller {
             match answer {
                 Ok(Some(_)) => return true,
                 Ok(None) => {
+                    self.shared.answered(|awaited| awaited.unserved(kind));
                     if let Some(unserved) = unserved.take() {
                         tracing::warn!(%kind, "the API server does not serve this kind yet; it is looked for again");
                         unserved();
                     }
                 }
-                Err(error) if attempt == 0 => {
-                    tracing::warn!(%kind, %error, "discovery failed, to be tried again")
+                Err(error) => {
+                    if !matches!(error, DiscoveryError::Unavailable { .. }) {
+                        self.shared.answered(|awaited| awaited.refused(kind));
+                    }
+                    if attempt == 0 {
+                        tracing::warn!(%kind, %error, "discovery failed, to be tried again");
+                    } else {
+                        tracing::debug!(%kind, %error, "discovery failed again");
+                    }
                 }
-                Err(error) => tracing::debug!(%kind, %error, "discovery failed again"),
             }
             false
         };
@@ -290,8 +299,22 @@ impl Controller {
         if let Some(followed) = self.shared.lineup().kinds.get(kind) {
             let _ = followed.target.set(Arc::clone(&target));
         }
+        self.shared.answered(|awaited| {
+            let lineup = self.shared.lineup();
+            let followed = lineup.kinds.get(kind);
+            awaited.found(kind, followed.is_some_and(is_watched))
+        });
         Some(target)
     }
+}
+
+/// Whose host is whose, whatever the plugins ask for.
+fn is_always_watched(kind: &Kind) -> bool {
+    is_lease(kind) || kind.is_core("Node")
+}
+
+fn is_watched(followed: &Followed) -> bool {
+    followed.is_watched() || is_always_watched(&followed.kind)
 }
 
 /// Waits before the next look, each time longer; `None` at the end.
@@ -306,7 +329,7 @@ async fn pause(attempt: &mut u32, stop: &CancellationToken) -> Option<()> {
 }
 
 /// Pods without a node are the scheduler's, unless a relation looks at them; of leases, the nodes' alone matter.
-fn filter(lineup: &Lineup, kind: &Kind) -> Filter {
+pub(super) fn filter(lineup: &Lineup, kind: &Kind) -> Filter {
     let followed = lineup.kinds.get(kind);
     let related = followed.is_some_and(|followed| followed.related);
     let asked = followed.is_some_and(|followed| !followed.followers.is_empty());

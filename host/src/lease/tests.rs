@@ -167,3 +167,18 @@ fn identities_differ_and_are_known_as_ours() {
     assert!(identity().starts_with(IDENTITY_PREFIX));
     assert_ne!(identity(), identity());
 }
+
+#[test]
+fn short_leases_have_more_requests_under_way() {
+    for (nodes, seconds, expected) in [
+        (0, 10, 8),
+        (1_000, 10, 10),
+        (1_000, 5, 20),
+        (1_000, 2, 32),
+        (100, 1, 10),
+        (1_000_000, 0, 32),
+    ] {
+        let period = Duration::from_secs(seconds);
+        assert_eq!(parallel(nodes, period), expected, "{nodes} {seconds}");
+    }
+}

@@ -42,6 +42,16 @@ pub enum LoadError {
         /// What the system said.
         message: String,
     },
+    /// Loading it broke this host's own code.
+    #[error(
+        "{plugin}: loading it panicked: {message}. This is a fault in the host: report it with the component"
+    )]
+    Panicked {
+        /// Where it came from.
+        plugin: String,
+        /// What the panic said.
+        message: String,
+    },
     /// More bytes than a component may have.
     #[error(
         "{plugin}: more than {limit} bytes. Build it stripped and optimised, without debug information"
@@ -212,6 +222,7 @@ impl LoadError {
     pub fn category(&self) -> &'static str {
         match self {
             Self::Unreadable { .. } => "Unreadable",
+            Self::Panicked { .. } => "Panicked",
             Self::TooLarge { .. } => "TooLarge",
             Self::Empty { .. } => "Empty",
             Self::NotWasm { .. } => "NotWasm",

@@ -28,6 +28,8 @@ pub(super) struct Entry {
     pub tls: Option<Arc<TlsConfig>>,
     /// What clients are told.
     pub access: Access,
+    /// What the certificate that was made calls the server beside loopback's names; empty without one.
+    pub names: Vec<String>,
 }
 
 // === impl Entry ===
@@ -44,11 +46,13 @@ impl Entry {
             Some(folder) => Some(kept_token(folder, new_token)?),
             None => Some(new_token()?),
         };
-        let reached = reachable(address);
+        let reached = reachable(address, &outward());
+        let mut names = Vec::new();
         let (tls, authority, server_name) = match &config.protocol {
             Protocol::Plain => (None, None, None),
             Protocol::Tls => {
-                let (tls, authority) = made(folder, address)?;
+                names = self::names(address.ip(), &outward());
+                let (tls, authority) = made(folder, &names)?;
                 (Some(tls), Some(authority), None)
             }
             Protocol::TlsOf(files) => {
@@ -67,12 +71,12 @@ impl Entry {
             server_name,
             token,
         };
-        Ok(Self { tls, access })
+        Ok(Self { tls, access, names })
     }
 }
 
 /// TLS with a certificate of our own, and the CA in PEM.
-fn made(folder: Option<&Path>, address: SocketAddr) -> anyhow::Result<(Arc<TlsConfig>, String)> {
+fn made(folder: Option<&Path>, names: &[String]) -> anyhow::Result<(Arc<TlsConfig>, String)> {
     // Certificates are for others, whose time is the machine's, whatever that of the cluster is.
     let now = Time(Clock::new().local());
     let authority = match folder {
@@ -80,7 +84,7 @@ fn made(folder: Option<&Path>, address: SocketAddr) -> anyhow::Result<(Arc<TlsCo
         None => Authority::new(now)?,
     };
     let identity = authority
-        .certify(&names(address.ip()), now)
+        .certify(names, now)
         .map_err(AuthorityError::Making)?;
     Ok((identity.serve(&PROTOCOLS)?, authority.pem()))
 }
@@ -91,23 +95,24 @@ fn given(identity: Identity, files: &TlsFiles) -> anyhow::Result<Arc<TlsConfig>>
 }
 
 /// What else than loopback others may call the server.
-fn names(bound: IpAddr) -> Vec<String> {
+fn names(bound: IpAddr, outward: &[IpAddr]) -> Vec<String> {
     let addresses = if bound.is_unspecified() {
-        OUTWARD
-            .iter()
-            .filter_map(|(own, other)| outward(own, other))
-            .collect()
+        outward
     } else {
-        vec![bound]
+        &[bound]
     };
     let names = addresses.iter().map(IpAddr::to_string);
     names.chain(host_name()).collect()
 }
 
-fn outward(own: &str, other: &str) -> Option<IpAddr> {
-    let socket = UdpSocket::bind(own).ok()?;
-    socket.connect(other).ok()?;
-    Some(socket.local_addr().ok()?.ip())
+/// The own addresses as which this machine asks others, of each family that it has a way out for.
+fn outward() -> Vec<IpAddr> {
+    let asks = |(own, other): &(&str, &str)| {
+        let socket = UdpSocket::bind(own).ok()?;
+        socket.connect(other).ok()?;
+        Some(socket.local_addr().ok()?.ip())
+    };
+    OUTWARD.iter().filter_map(asks).collect()
 }
 
 /// The machine's name, if it is one that certificates can have.
@@ -142,14 +147,16 @@ fn asked_for(identity: &Identity, reached: IpAddr) -> Result<Option<String>, rus
     Ok(found)
 }
 
-/// The address that a client on this machine asks.
-fn reachable(address: SocketAddr) -> SocketAddr {
-    let ip = match address.ip() {
+/// The address that clients ask, on this machine and on others; a machine with no way out is asked by itself alone.
+fn reachable(address: SocketAddr, outward: &[IpAddr]) -> SocketAddr {
+    let loopback = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
         _ => return address,
     };
-    SocketAddr::new(ip, address.port())
+    let mut outward = outward.iter().copied();
+    let ip = outward.find(|ip| ip.is_ipv4() == address.is_ipv4());
+    SocketAddr::new(ip.unwrap_or(loopback), address.port())
 }
 
 fn new_token() -> Result<String, AuthorityError> {
@@ -173,8 +180,29 @@ mod tests {
     #[test]
     fn the_bound_address_is_one_of_the_names() {
         let bound = IpAddr::from([192, 0, 2, 7]);
-        assert!(names(bound).contains(&"192.0.2.7".to_owned()));
-        let all = names(Ipv4Addr::UNSPECIFIED.into());
+        let outward = [IpAddr::from([192, 0, 2, 8])];
+        assert!(names(bound, &outward).contains(&"192.0.2.7".to_owned()));
+        let all = names(Ipv4Addr::UNSPECIFIED.into(), &outward);
+        assert!(all.contains(&"192.0.2.8".to_owned()), "{all:?}");
         assert!(!all.contains(&"0.0.0.0".to_owned()), "{all:?}");
+    }
+
+    #[test]
+    fn where_every_address_is_listened_on_others_are_told_one_that_they_reach() {
+        let outward: Vec<IpAddr> = ["192.0.2.8", "2001:db8::8"]
+            .iter()
+            .map(|ip| ip.parse().unwrap())
+            .collect();
+        for (bound, outward, expected) in [
+            ("0.0.0.0:1", &outward[..], "192.0.2.8:1"),
+            ("[::]:1", &outward, "[2001:db8::8]:1"),
+            ("[::]:1", &outward[..1], "[::1]:1"),
+            ("0.0.0.0:1", &[], "127.0.0.1:1"),
+            ("127.0.0.1:1", &outward, "127.0.0.1:1"),
+            ("192.0.2.7:1", &outward, "192.0.2.7:1"),
+        ] {
+            let reached = reachable(bound.parse().unwrap(), outward);
+            assert_eq!(reached.to_string(), expected, "{bound}");
+        }
     }
 }

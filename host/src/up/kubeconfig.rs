@@ -147,11 +147,7 @@ impl Published {
     /// The file as a shell takes it; one in the home folder, shortly.
     pub(super) fn for_shell(&self) -> String {
         let home = env::home_dir().filter(|home| !home.as_os_str().is_empty());
-        let below = home.and_then(|home| Some(self.file.strip_prefix(home).ok()?.to_owned()));
-        match below.as_deref().and_then(Path::to_str) {
-            Some(below) if !below.contains(['"', '$', '`', '\\']) => format!("\"$HOME/{below}\""),
-            _ => self.file.display().to_string(),
-        }
+        shell_word(&self.file, home.as_deref())
     }
 
     /// The file that the context was merged into.
@@ -207,6 +203,20 @@ impl Merged {
             config.insert("current-context".to_owned(), before.into());
         }
         true
+    }
+}
+
+fn shell_word(file: &Path, home: Option<&Path>) -> String {
+    let below = home.and_then(|home| file.strip_prefix(home).ok()?.to_str());
+    if let Some(below) = below.filter(|below| !below.contains(['"', '$', '`', '\\', '!'])) {
+        return format!("\"$HOME/{below}\"");
+    }
+    let text = file.display().to_string();
+    let is_plain = |char: char| char.is_alphanumeric() || "/._-+=:,@%".contains(char);
+    if text.chars().all(is_plain) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
     }
 }
 

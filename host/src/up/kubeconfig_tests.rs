@@ -163,3 +163,30 @@ fn it_is_merged_where_kubectl_would_write() {
     assert_eq!(target(&[&missing, &other]), other);
     assert_eq!(target(&[]), Path::new("/home/me/.kube/config"));
 }
+
+#[test]
+fn a_shell_takes_any_file_as_one_word() {
+    let home = Path::new("/home/me");
+    for (file, expected) in [
+        (
+            "/home/me/.stagewright/config",
+            r#""$HOME/.stagewright/config""#,
+        ),
+        ("/home/me/a folder/config", r#""$HOME/a folder/config""#),
+        ("/home/me/a$b", "'/home/me/a$b'"),
+        ("/home/me/a\"b", "'/home/me/a\"b'"),
+        ("/home/me/a!b", "'/home/me/a!b'"),
+        ("/tmp/config-1", "/tmp/config-1"),
+        ("/tmp/a folder/config", "'/tmp/a folder/config'"),
+        ("/tmp/it's", r"'/tmp/it'\''s'"),
+    ] {
+        assert_eq!(shell_word(Path::new(file), Some(home)), expected);
+        // The shell itself takes it as it was.
+        let printed = std::process::Command::new("sh")
+            .args(["-c", &format!("printf %s {expected}")])
+            .env("HOME", home)
+            .output()
+            .unwrap();
+        assert_eq!(String::from_utf8_lossy(&printed.stdout), file);
+    }
+}

@@ -31,6 +31,8 @@ pub(super) struct Served {
     /// What the server's time is made from.
     pub clock: Clock,
     pub url: String,
+    /// What else than loopback the certificate that was made is for.
+    pub names: Vec<String>,
     pub published: Published,
     /// Where the objects are kept, if they are.
     pub folder: Option<PathBuf>,
@@ -79,7 +81,8 @@ impl Served {
             None => ApiServer::new(options),
             Some(folder) => reopened(options, folder)?,
         };
-        let entered = Entry::new(config, address).and_then(|Entry { tls, access }| {
+        let entered = Entry::new(config, address).and_then(|entry| {
+            let Entry { tls, access, names } = entry;
             let serve_options = ServeOptions {
                 token: access.token.clone(),
                 tls,
@@ -88,9 +91,9 @@ impl Served {
             let (file, port) = (config.kubeconfig.as_deref(), address.port());
             let url = access.url.clone();
             let published = Published::write(file, config.merge, port, access)?;
-            Ok((url, published, serve_options))
+            Ok((url, names, published, serve_options))
         });
-        let (url, published, serve_options) = match entered {
+        let (url, names, published, serve_options) = match entered {
             Ok(entered) => entered,
             Err(error) => {
                 api.close();
@@ -103,6 +106,7 @@ impl Served {
             api,
             clock,
             url,
+            names,
             published,
             folder: config.data_dir.clone(),
             stop,

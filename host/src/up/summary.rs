@@ -183,6 +183,10 @@ pub(super) fn look_around(served: &Served, admin: Option<&str>) -> String {
             "  stagewright explain --admin {admin} pod pod-0\n\nMetrics: {admin}/metrics\n"
         ));
     }
+    if !served.names.is_empty() {
+        let names = served.names.join(", ");
+        text.push_str(&format!("\nThe certificate is for {names}.\n"));
+    }
     let kept = match &served.folder {
         Some(folder) => format!("what is in it is kept in {}", folder.display()),
         None => "nothing is kept".to_owned(),

@@ -19,12 +19,13 @@ const DESCRIPTION: &str = concat!(
     r#"{"schema": "stagewright.dev/description/v1", "name": "devices", "version": ""#,
     env!("CARGO_PKG_VERSION"),
     r#"",
-"stages": ["publish", "prepare"],
+"stages": ["publish", "prepare", "report"],
 "applies": [{"kind": "resource.k8s.io/v1/ResourceSlice"}],
 "subjects": [{"kind": "v1/Node",
   "reads": ["/metadata/annotations"], "playReads": ["/metadata/annotations"], "facts": ["failure"],
   "relations": [{"name": "slices", "kind": "resource.k8s.io/v1/ResourceSlice", "by": {"owned": true},
-    "reads": ["/metadata/annotations/stagewright.dev~1devices.published", "/spec/driver", "/spec/pool/generation"]}]},
+    "reads": ["/metadata/annotations/stagewright.dev~1devices.published", "/metadata/deletionTimestamp", "/spec/driver",
+      "/spec/pool/generation"]}]},
  {"kind": "resource.k8s.io/v1/ResourceClaim",
   "reads": ["/status/allocation/allocationTimestamp", "/status/allocation/devices/results", "/status/devices"],
   "since": ["/status/allocation/allocationTimestamp"],
@@ -58,6 +59,7 @@ impl Plugin for Devices {
         match stage {
             "publish" => node::publish(&self.settings, object, ctx),
             "prepare" => claim::prepare(object, ctx),
+            "report" => node::report(object),
             _ => Err(format!("stage {stage:?} is none of this plugin's")),
         }
     }

@@ -21,16 +21,23 @@ pub fn decide(settings: &Settings, node: &Object, ctx: &Context) -> Result<Answe
     if ctx.has_failed("publish")? {
         return Ok(Answer::Pass);
     }
-    for (driver, count) in asked(node) {
-        if let Err(problem) = number(driver, count) {
-            return Ok(Answer::Invalid(problem));
-        }
+    if !publish(settings, node, ctx)?.is_empty() {
+        return Ok(Answer::stage("publish", ctx.since));
     }
-    Ok(if publish(settings, node, ctx)?.is_empty() {
-        Answer::Pass
+    // A slip is told, and is no reason to hold the node: after that it is passed on.
+    Ok(if ctx.failure()?.is_none() && report(node).is_err() {
+        Answer::stage("report", ctx.since)
     } else {
-        Answer::stage("publish", ctx.since)
+        Answer::Pass
     })
+}
+
+/// Fails with what is wrong with the annotations, which the host tells on the node.
+pub fn report(node: &Object) -> Result<Vec<Effect>, String> {
+    for (driver, count) in asked(node) {
+        number(driver, count)?;
+    }
+    Ok(Vec::new())
 }
 
 /// What makes the slices those that are asked for.
@@ -40,10 +47,15 @@ pub fn publish(settings: &Settings, node: &Object, ctx: &Context) -> Result<Vec<
     let mut effects = Vec::new();
     let mut wanted = Vec::new();
     for (driver, count) in asked(node) {
-        let count = number(driver, count)?;
-        if count == 0 {
-            continue;
-        }
+        let count = match number(driver, count) {
+            Ok(0) => continue,
+            Ok(count) => count,
+            // What there is stays until the annotation says something.
+            Err(_) => {
+                wanted.push(driver);
+                continue;
+            }
+        };
         wanted.push(driver);
         let known = slices
             .iter()
@@ -65,7 +77,12 @@ pub fn publish(settings: &Settings, node: &Object, ctx: &Context) -> Result<Vec<
             .as_ref()
             .and_then(Value::as_str)
             .is_some_and(|driver| wanted.contains(&driver));
-        if !is_wanted && slice.object.pointer(PUBLISHED_AT).is_some() {
+        // One that is on its way out is held by somebody else's finalizer.
+        let is_going = slice
+            .object
+            .pointer("/metadata/deletionTimestamp")
+            .is_some();
+        if !is_wanted && !is_going && slice.object.pointer(PUBLISHED_AT).is_some() {
             let name = slice.object.pointer("/metadata/name");
             effects.push(
                 Reference {

@@ -118,16 +118,35 @@ fn a_node_is_only_held_while_something_is_to_be_done() {
         forbidden.decide(&node(&[(GPU, "1")]), SOON),
         Ok(Answer::Pass)
     );
-    for wrong in ["-1", "129", "some"] {
-        let answer = decide(&node(&[(GPU, wrong)]));
-        let Answer::Invalid(problem) = answer else {
-            panic!("{answer:?}");
-        };
+}
+
+#[test]
+fn what_says_nothing_is_told_and_holds_neither_the_node_nor_its_other_devices() {
+    for wrong in ["-1", "129", "some", "25 "] {
+        let node = node(&[(GPU, wrong), ("nic.example.com", "1")]);
+        let of_nic = published(&json!({}), &node, &[]);
+        assert_eq!(of_nic[0]["metadata"]["name"], "n1-nic.example.com");
+        let of_gpu = published(&json!({}), &self::node(&[(GPU, "1")]), &[]);
+        let slices = [of_nic, of_gpu].concat();
+        let complete = || harness(json!({})).related("slices", slices.clone());
+        let answer = complete().decide(&node, SOON).unwrap();
+        assert!(matches!(answer, Answer::Stage { stage, .. } if stage == "report"));
+        let problem = complete().play("report", &node, SOON).unwrap_err();
         assert!(
             problem.contains(GPU) && problem.contains("128"),
             "{problem}"
         );
+        let failure = json!({"stage": "report", "code": "refused", "message": "no", "count": 1});
+        let told = complete().fact("failure", failure);
+        assert_eq!(told.decide(&node, SOON), Ok(Answer::Pass));
     }
+}
+
+#[test]
+fn a_slice_that_somebody_holds_on_to_holds_no_node() {
+    let mut slices = published(&json!({}), &node(&[(GPU, "2")]), &[]);
+    slices[0]["metadata"]["deletionTimestamp"] = json!(SOON);
+    assert!(published(&json!({}), &node(&[]), &slices).is_empty());
 }
 
 fn result(driver: &str, pool: &str) -> Value {

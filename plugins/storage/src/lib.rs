@@ -29,7 +29,7 @@ const DESCRIPTION: &str = concat!(
     r#"{"schema": "stagewright.dev/description/v1", "name": "storage", "version": ""#,
     env!("CARGO_PKG_VERSION"),
     r#"",
-"stages": ["provision", "reclaim", "attach", "register"],
+"stages": ["provision", "reclaim", "attach", "register", "report"],
 "applies": [{"kind": "v1/PersistentVolume", "adopt": true}, {"kind": "storage.k8s.io/v1/CSINode"}],
 "subjects": [{"kind": "v1/PersistentVolumeClaim",
   "reads": ["/metadata/annotations/volume.kubernetes.io~1storage-provisioner",
@@ -84,6 +84,7 @@ impl Plugin for Storage {
             "reclaim" => Ok(vec![Effect::delete(0)]),
             "attach" => Ok(vec![Patch::status(json!({"attached": true})).into()]),
             "register" => node::register(&self.settings, object, ctx),
+            "report" => node::report(&self.settings, object),
             _ => Err(format!("stage {stage:?} is none of this plugin's")),
         }
     }

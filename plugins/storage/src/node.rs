@@ -29,7 +29,9 @@ pub fn decide(settings: &Settings, node: &Object, ctx: &Context) -> Result<Answe
     }
     let limit = match limit(settings, node) {
         Ok(limit) => limit,
-        Err(problem) => return Ok(Answer::Invalid(problem)),
+        // A slip is told, and is no reason to hold the node: after that it is passed on.
+        Err(_) if ctx.failure()?.is_none() => return Ok(Answer::stage("report", ctx.since)),
+        Err(_) => return Ok(Answer::Pass),
     };
     let complete = match csi_node(node, ctx)? {
         CsiNode::Absent => false,
@@ -73,6 +75,11 @@ pub fn register(settings: &Settings, node: &Object, ctx: &Context) -> Result<Vec
         effects.push(Patch::merge(json!({"metadata": {"annotations": annotations}})).into());
     }
     Ok(effects)
+}
+
+/// Fails with what is wrong with the annotation, which the host tells on the node.
+pub fn report(settings: &Settings, node: &Object) -> Result<Vec<Effect>, String> {
+    limit(settings, node).map(|_| Vec::new())
 }
 
 fn limit(settings: &Settings, node: &Object) -> Result<Option<u16>, String> {

@@ -215,11 +215,20 @@ fn a_node_lives_on_where_it_cannot_be_registered() {
     let failure = json!({"stage": "register", "code": "forbidden", "message": "no", "count": 1});
     let forbidden = harness(json!({})).fact("failure", failure);
     assert_eq!(forbidden.decide(&node(json!({})), SOON), Ok(Answer::Pass));
-    let answer = decide(&node(json!({"stagewright.dev/storage.volumes": "many"})));
-    assert!(
-        matches!(&answer, Answer::Invalid(problem) if problem.contains("many")),
-        "{answer:?}"
-    );
+}
+
+#[test]
+fn a_number_that_is_none_is_told_and_holds_no_node() {
+    for wrong in ["many", "25 "] {
+        let node = node(json!({"stagewright.dev/storage.volumes": wrong}));
+        let answer = decide(&node);
+        assert!(matches!(answer, Answer::Stage { stage, .. } if stage == "report"));
+        let problem = harness(json!({})).play("report", &node, SOON).unwrap_err();
+        assert!(problem.contains(wrong), "{problem}");
+        let failure = json!({"stage": "report", "code": "refused", "message": "no", "count": 1});
+        let told = harness(json!({})).fact("failure", failure);
+        assert_eq!(told.decide(&node, SOON), Ok(Answer::Pass));
+    }
 }
 
 #[test]

@@ -32,6 +32,36 @@ pub(super) struct Offered {
     pub labels: BTreeSet<String>,
 }
 
+// === impl Handle ===
+
+impl Handle {
+    /// The same for a kind of another number, if its objects offer that.
+    pub(super) fn moved(&self, kind: usize, offered: &Offered) -> Option<Self> {
+        let (is_offered, moved) = match self.clone() {
+            Self::Name(_, namespace, name) => (offered.names, Self::Name(kind, namespace, name)),
+            Self::Uid(_, uid) => (offered.uids, Self::Uid(kind, uid)),
+            Self::OwnedBy(_, uid) => (offered.owners, Self::OwnedBy(kind, uid)),
+            Self::Label(_, namespace, label, value) => (
+                offered.labels.contains(&*label),
+                Self::Label(kind, namespace, label, value),
+            ),
+        };
+        is_offered.then_some(moved)
+    }
+}
+
+// === impl Offered ===
+
+impl Offered {
+    /// Whether the other is found by all that this is found by.
+    pub(super) fn is_within(&self, other: &Self) -> bool {
+        self.names <= other.names
+            && self.uids <= other.uids
+            && self.owners <= other.owners
+            && self.labels.is_subset(&other.labels)
+    }
+}
+
 /// What a related object can be found by.
 pub(super) fn offers(kind: usize, offered: &Offered, object: &Snapshot) -> BTreeSet<Handle> {
     let key = object.key();

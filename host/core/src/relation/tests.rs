@@ -1,5 +1,7 @@
 //! What is related, and who is asked again.
 
+mod take_over;
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
