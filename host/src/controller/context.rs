@@ -47,7 +47,13 @@ pub(super) fn context(
     } else {
         brain.related((run, candidate), lineup, subject, shared.clock.now())?
     };
-    let facts = facts(&mut brain, run, subject, None, &shared.options)?;
+    let facts = facts(
+        &mut brain,
+        run,
+        (plugin.name(), subject),
+        None,
+        &shared.options,
+    )?;
     Ok(Context {
         now: now.max(candidate.since),
         since: candidate.since,
@@ -98,7 +104,7 @@ fn cut(run: &Run, candidate: &Candidate) -> Option<Snapshot> {
 pub(super) fn facts(
     brain: &mut Brain,
     run: &Run,
-    subject: &Subject,
+    (plugin, subject): (&str, &Subject),
     playing: Option<&Snapshot>,
     options: &Options,
 ) -> Result<String, Unknown> {
@@ -106,11 +112,8 @@ pub(super) fn facts(
     for fact in &subject.facts {
         match (fact, playing) {
             (FactName::Failure, _) => {
-                if let Some(failure) = run
-                    .failure
-                    .as_ref()
-                    .and_then(|failure| serde_json::to_value(failure).ok())
-                {
+                let failure = run.failures.of(plugin);
+                if let Some(failure) = failure.and_then(|it| serde_json::to_value(it).ok()) {
                     facts.insert("failure".into(), failure);
                 }
             }

@@ -218,7 +218,7 @@ fn play(
     match facts(
         &mut shared.brain.lock(),
         &run,
-        declared,
+        (plugin.name(), declared),
         Some(&subject),
         &shared.options,
     ) {

@@ -136,7 +136,7 @@ impl Shared {
                     since: last.since,
                 }),
             failure: standing
-                .and_then(|standing| standing.failure)
+                .and_then(|standing| standing.failures.last().cloned())
                 .map(|failure| LastFailure {
                     stage: failure.stage,
                     code: failure.code.to_owned(),
@@ -176,7 +176,9 @@ impl Shared {
             snapshot: Some(snapshot.clone()),
             pause: None,
             remade: None,
-            failure: standing.and_then(|standing| standing.failure.clone()),
+            failures: standing
+                .map(|standing| standing.failures.clone())
+                .unwrap_or_default(),
         };
         let mut taken = false;
         let mut answers = Vec::new();

@@ -175,7 +175,7 @@ impl Shared {
                 failure.stage, failure.message
             ),
         );
-        Outcome::Refused(failure)
+        Outcome::Refused(plugin.to_owned(), failure)
     }
 
     /// The plugin says the object lacks what it needs.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::candidate::{Anew, Candidate, Played};
-use super::{Failure, Outcome, REFUSED, REPEATED, Sight, Standing, TRANSIENT, Task, WATCH_GRACE};
+use super::{Failures, Outcome, REFUSED, REPEATED, Sight, Standing, TRANSIENT, Task, WATCH_GRACE};
 use crate::guard::Unheeded;
 use crate::object::{Key, ResourceVersion, Snapshot, Uid};
 use crate::order::Rank;
@@ -75,7 +75,7 @@ pub(super) struct Entry {
     pub(super) needs_body: bool,
     /// The version in which the server stored something else than the last play meant.
     pub(super) remade: Option<(ResourceVersion, Unheeded)>,
-    pub(super) failure: Option<Failure>,
+    pub(super) failures: Failures,
     /// Whether the body is worth keeping while the object is not ours, since it soon may be.
     keep_body: bool,
     pub(super) state: State,
@@ -109,7 +109,7 @@ impl Entry {
             inert: false,
             needs_body: false,
             remade: None,
-            failure: None,
+            failures: Failures::default(),
             state: State::Undecided,
             waiting: None,
             outdated: None,
@@ -239,13 +239,8 @@ impl Entry {
             Outcome::Transient(pause) => {
                 Some(now + self.back_off(TRANSIENT).max(pause.unwrap_or_default()))
             }
-            Outcome::Refused(failure) => {
-                let same = self
-                    .failure
-                    .as_ref()
-                    .filter(|last| last.stage == failure.stage);
-                let count = same.map_or(0, |last| last.count).saturating_add(1);
-                self.failure = Some(Failure { count, ..failure });
+            Outcome::Refused(plugin, failure) => {
+                self.failures.add(plugin, failure);
                 Some(now + self.back_off(REFUSED))
             }
             Outcome::Gone => None,
@@ -312,7 +307,7 @@ impl Entry {
         } else {
             0
         };
-        self.failure = None;
+        self.failures.clear();
         self.remade = None;
         self.last = Some((stage, now));
     }
@@ -360,7 +355,7 @@ impl Entry {
             next,
             stage,
             last: self.last.as_ref().map(|(stage, _)| stage.clone()),
-            failure: self.failure.clone(),
+            failures: self.failures.clone(),
         }
     }
 }

@@ -6,6 +6,7 @@
 
 mod candidate;
 mod entry;
+mod failures;
 mod supersede;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ use crate::time::Time;
 
 pub use candidate::{Anew, Candidate, Played};
 use entry::{Body, Entry};
+pub use failures::{Failure, Failures};
 
 /// How long a conflict waits for the watch to bring the newer version before the object is read.
 const WATCH_GRACE: Duration = Duration::from_secs(1);
@@ -106,21 +108,8 @@ pub struct Run {
     pub pause: Option<(Played, Time)>,
     /// What the last play asked for and the server wrote otherwise, if nobody has changed the object since.
     pub remade: Option<Unheeded>,
-    /// The last refusal, for the `failure` fact.
-    pub failure: Option<Failure>,
-}
-
-/// The last failure for good of a play.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Failure {
-    /// The stage that failed.
-    pub stage: String,
-    /// `forbidden`, `invalid`, `quota`, `refused` or `exists`.
-    pub code: &'static str,
-    /// What the guard or the server said.
-    pub message: String,
-    /// How often in a row.
-    pub count: u32,
+    /// The last refusals, for the `failure` facts.
+    pub failures: Failures,
 }
 
 /// What became of a run.
@@ -149,8 +138,8 @@ pub enum Outcome {
     Read,
     /// It failed in passing; the server's wish for a pause, if it had one.
     Transient(Option<Duration>),
-    /// The guard or the server refused it, or the plugin failed.
-    Refused(Failure),
+    /// The guard or the server refused it, or the plugin of this name failed.
+    Refused(String, Failure),
     /// The object is gone.
     Gone,
 }
@@ -173,8 +162,9 @@ pub struct Standing {
     pub stage: Option<String>,
     /// The stage played last.
     pub last: Option<Played>,
-    /// The last failure in a row.
-    pub failure: Option<Failure>,
+    /// The last failures in a row.
+    #[serde(skip)]
+    pub failures: Failures,
 }
 
 /// See the module's text.
@@ -309,7 +299,7 @@ impl Schedule {
                 snapshot,
                 pause: entry.pause(),
                 remade: entry.remade(),
-                failure: entry.failure.clone(),
+                failures: entry.failures.clone(),
                 key,
             });
         }

@@ -55,7 +55,7 @@ impl Entry {
         self.woken = true;
         self.inert = false;
         self.remade = None;
-        self.failure = None;
+        self.failures.clear();
         self.attempts = 0;
         self.repeats = 0;
         if matches!(self.state, State::Waiting(_) | State::BackingOff) {

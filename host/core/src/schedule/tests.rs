@@ -283,11 +283,17 @@ fn refusals_back_off_and_a_touch_does_not_shorten_it() {
             &run.key,
             &run.uid,
             run.snapshot.as_ref(),
-            Outcome::Refused(failure.clone()),
+            Outcome::Refused("plugin".to_owned(), failure.clone()),
             now,
         );
         assert_eq!(
-            schedule.standing(&key()).unwrap().failure.unwrap().count,
+            schedule
+                .standing(&key())
+                .unwrap()
+                .failures
+                .of("plugin")
+                .unwrap()
+                .count,
             round
         );
         let next = schedule.next_due().unwrap();

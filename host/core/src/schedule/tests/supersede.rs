@@ -146,10 +146,11 @@ fn a_pause_after_failures_ends_with_the_plugins_that_failed() {
         message: String::new(),
         count: 0,
     };
-    finish(&mut schedule, &run, Outcome::Refused(failure), after(100));
+    let refused = Outcome::Refused("plugin".to_owned(), failure);
+    finish(&mut schedule, &run, refused, after(100));
     schedule.supersede(&pods(), moved, after(101));
     let run = schedule.start(after(101)).unwrap();
-    assert_eq!(run.failure, None);
+    assert_eq!(run.failures.last(), None);
     assert_eq!(
         run.candidates[0].counted_from("start"),
         Time(500_000),
