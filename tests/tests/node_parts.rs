@@ -24,7 +24,7 @@ use stagewright_apiserver::clock::TokioClock;
 use stagewright_apiserver::{ApiServer, Body, Options};
 use stagewright_core::claims::Selection;
 use stagewright_core::time::Time;
-use stagewright_tests::scenario::{api, create, is_true, read};
+use stagewright_tests::scenario::{api, create, is_true, read, uid};
 use stagewright_tests::simulator::engine;
 use tokio::sync::{oneshot, watch};
 use tokio::time::sleep;
@@ -119,7 +119,7 @@ impl World {
         let node = node.await?;
         let plain = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n2"}});
         let plain = create(&client, plain).await?;
-        let owner = json!([{"apiVersion": "v1", "kind": "Node", "name": "n1", "uid": node["metadata"]["uid"], "controller": true}]);
+        let owner = json!([{"apiVersion": "v1", "kind": "Node", "name": "n1", "uid": uid(&node), "controller": true}]);
         let slice = json!({"apiVersion": "resource.k8s.io/v1", "kind": "ResourceSlice",
             "metadata": {"name": format!("n1-{DRIVER}"), "ownerReferences": owner,
                 "annotations": {"stagewright.dev/devices.published": "[1,null,null]"}},
@@ -167,14 +167,18 @@ impl World {
 
     async fn pool(&self) -> Result<Value> {
         let slice = read(&self.client, &self.slice).await?;
-        Ok(slice["spec"]["pool"]["generation"].clone())
+        let generation = slice.pointer("/spec/pool/generation");
+        Ok(generation.cloned().unwrap_or_default())
     }
 
     async fn drivers(&self) -> Result<Vec<Value>> {
         let csi_node = read(&self.client, &self.csi_node).await?;
-        let drivers = csi_node["spec"]["drivers"].as_array().cloned();
-        let names = drivers.unwrap_or_default().into_iter();
-        Ok(names.map(|driver| driver["name"].clone()).collect())
+        let drivers = csi_node.pointer("/spec/drivers").and_then(Value::as_array);
+        let names = drivers
+            .into_iter()
+            .flatten()
+            .filter_map(|driver| driver.get("name"));
+        Ok(names.cloned().collect())
     }
 
     /// What was told as a warning.
@@ -183,7 +187,7 @@ impl World {
         let events = events.list(&ListParams::default()).await?;
         let warnings = events
             .iter()
-            .filter(|event| event.data["type"] == "Warning");
+            .filter(|event| event.data.get("type").is_some_and(|kind| kind == "Warning"));
         Ok(warnings.map(|event| event.data.to_string()).collect())
     }
 }
