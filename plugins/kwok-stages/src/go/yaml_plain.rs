@@ -90,10 +90,9 @@ impl<'a> Lines<'a> {
                 });
                 items.push(self.block(column, depth + 1)?);
             } else {
-                items.push(self.value(content, indent)?);
+                items.push(self.value(content)?);
             }
         }
-        self.is_closed(indent)?;
         Some(Json::Array(items))
     }
 
@@ -111,11 +110,10 @@ impl<'a> Lines<'a> {
                     self.below(indent, depth)?
                 }
             } else {
-                self.value(content, indent)?
+                self.value(content)?
             };
             entries.insert(key.to_owned(), value);
         }
-        self.is_closed(indent)?;
         Some(Json::Object(entries))
     }
 
@@ -127,17 +125,11 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// A scalar behind a key or dash; it does not go on in the next line.
-    fn value(&mut self, text: &str, indent: usize) -> Option<Json> {
+    /// A scalar behind a key or dash. If it went on in a line further right, nobody would take that line.
+    fn value(&mut self, text: &str) -> Option<Json> {
         let value = one(text)?;
         self.advance()?;
-        self.is_closed(indent).map(|()| value)
-    }
-
-    /// No line further right follows.
-    fn is_closed(&self, indent: usize) -> Option<()> {
-        let is_further = |line: &Line<'_>| line.indent > indent;
-        (!self.next.as_ref().is_some_and(is_further)).then_some(())
+        Some(value)
     }
 }
 
@@ -210,7 +202,7 @@ mod tests {
     use crate::go::yaml_read::read_all;
 
     /// Lines that are read here, lines that are not, and lines that no reader takes.
-    const LINES: [&str; 44] = [
+    const LINES: [&str; 45] = [
         "a: 1",
         "b:",
         "c: \"x\"",
@@ -256,6 +248,7 @@ mod tests {
         "- 'q'",
         "rr: ~",
         "ss: t ",
+        "tt: u:",
     ];
 
     /// Whatever is read here, the other reader reads alike.
