@@ -196,16 +196,35 @@ pub async fn a_node_annotated_later_is_never_taken(scene: Scene) -> Result<()> {
         &["--node-lease-duration-seconds=40"],
     )
     .await?;
+    let group = |node: &Value| json!({"group": text(node, "/metadata/labels/group")});
+    // Who is not there yet when a node is annotated finds it so in its first list.
+    let mut firsts = Vec::new();
+    for side in SIDES {
+        let mut first = contest.node(side);
+        let name = format!("{}-first", text(&first, "/metadata/name"));
+        let annotations = group(&first);
+        set(&mut first, "metadata", "name", json!(name));
+        set(&mut first, "metadata", "annotations", annotations);
+        create(&scene.client, first).await?;
+        firsts.push(name);
+    }
+    let is_ready =
+        |known: &Known, name: &String| known.get(name).is_some_and(|node| is_true(node, "Ready"));
+    let ready = |known: &Known| firsts.iter().all(|name| is_ready(known, name));
+    contest
+        .nodes
+        .until("nodes with annotations Ready", SOON, ready)
+        .await?;
     for side in SIDES {
         let mut node = contest.node(side);
-        let group = text(&node, "/metadata/labels/group").to_owned();
+        let annotations = group(&node);
         set(&mut node, "metadata", "labels", json!({}));
         let node = create(&scene.client, node).await?;
-        let patch = json!({"metadata": {"annotations": {"group": group}}});
+        let patch = json!({"metadata": {"annotations": annotations}});
         merge(&scene.client, &node, None, patch).await?;
     }
     let name = text(&contest.node(Ours), "/metadata/name").to_owned();
-    let ready = |known: &Known| known.get(&name).is_some_and(|node| is_true(node, "Ready"));
+    let ready = |known: &Known| is_ready(known, &name);
     contest.nodes.until("our node Ready", SOON, ready).await?;
     contest
         .create(2, |side, number| contest.pod(side, number))
