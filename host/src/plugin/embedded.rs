@@ -1,5 +1,5 @@
-//! Code that was compiled together with this binary. It runs where the binary's file is mapped: it is not copied, and only those of its
-//! pages are in memory that are run.
+//! Code that was compiled together with this binary. Where that is possible it runs where the binary's file is mapped: it is not copied, and
+//! only those of its pages are in memory that are run.
 //!
 //! The only unsafe code of this crate.
 
@@ -18,9 +18,12 @@ use rustix::mm::{MprotectFlags, mprotect};
 use wasmtime::component::Component;
 use wasmtime::{Config, CustomCodeMemory, Engine};
 
-/// At the beginning of a page, of the largest that the architecture has.
-#[cfg_attr(target_arch = "x86_64", repr(C, align(4096)))]
-#[cfg_attr(not(target_arch = "x86_64"), repr(C, align(65536)))]
+/// Whether code runs in place. Elsewhere there is more to it than the kernel's leave: other processors keep instructions apart from data and
+/// mark where branches may land, and other systems run nothing of a file but what its signature says. wasmtime knows all that.
+const HERE: bool = cfg!(all(target_os = "linux", target_arch = "x86_64"));
+
+/// At the beginning of a page.
+#[repr(C, align(4096))]
 pub(super) struct Aligned<T>(pub T);
 
 /// What may be run, and where, is the kernel's to say.
@@ -31,7 +34,9 @@ static IN_PLACE: Mutex<BTreeSet<usize>> = Mutex::new(BTreeSet::new());
 
 /// Lets an engine run code where it is.
 pub(super) fn in_place(mut config: Config) -> Config {
-    config.with_custom_code_memory(Some(Arc::new(Pages)));
+    if HERE {
+        config.with_custom_code_memory(Some(Arc::new(Pages)));
+    }
     config
 }
 
@@ -40,8 +45,8 @@ pub(super) fn in_place(mut config: Config) -> Config {
 /// wasmtime checks that the engine's version and settings fit, but not the code itself; so no bytes from outside may come here, and
 /// `Source` turns them away.
 pub(super) fn load(engine: &Engine, code: &'static [u8]) -> wasmtime::Result<Component> {
-    if !IN_PLACE.lock().insert(code.as_ptr().addr()) {
-        // SAFETY: as below; a second engine has a copy.
+    if !HERE || !IN_PLACE.lock().insert(code.as_ptr().addr()) {
+        // SAFETY: as below; here a second engine has a copy, and elsewhere each.
         return unsafe { Component::deserialize(engine, code) };
     }
     // SAFETY: `deserialize_raw` asks for bytes that `Engine::precompile_component` wrote, that live as long as the component and do not
