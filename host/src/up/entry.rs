@@ -46,12 +46,13 @@ impl Entry {
             Some(folder) => Some(kept_token(folder, new_token)?),
             None => Some(new_token()?),
         };
-        let reached = reachable(address, &outward());
+        let outward = outward();
+        let reached = reachable(address, &outward);
         let mut names = Vec::new();
         let (tls, authority, server_name) = match &config.protocol {
             Protocol::Plain => (None, None, None),
             Protocol::Tls => {
-                names = self::names(address.ip(), &outward());
+                names = self::names(address.ip(), &outward);
                 let (tls, authority) = made(folder, &names)?;
                 (Some(tls), Some(authority), None)
             }
