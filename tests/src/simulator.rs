@@ -33,7 +33,7 @@ use stagewright_core::time::Time;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-pub use hosts::engine;
+pub use hosts::{config, engine};
 pub use ledger::Violation;
 pub use less::{Less, shortest};
 

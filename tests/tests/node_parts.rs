@@ -14,7 +14,6 @@ use kube::Client;
 use kube::api::ListParams;
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
-use stagewright::args::HostConfig;
 use stagewright::client::{Requests, in_process};
 use stagewright::clock::Clock;
 use stagewright::host::{Host, HostParts};
@@ -22,10 +21,9 @@ use stagewright::observe::Metrics;
 use stagewright::plugin::{Plugin, Source};
 use stagewright_apiserver::clock::TokioClock;
 use stagewright_apiserver::{ApiServer, Body, Options};
-use stagewright_core::claims::Selection;
 use stagewright_core::time::Time;
 use stagewright_tests::scenario::{api, create, is_true, read, uid};
-use stagewright_tests::simulator::engine;
+use stagewright_tests::simulator::{config, engine};
 use tokio::sync::{oneshot, watch};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -198,24 +196,6 @@ fn stock(names: &[&'static str]) -> Result<Vec<Arc<Plugin>>> {
         Ok(Arc::new(plugin.with_context(|| format!("load {name}"))?))
     };
     names.iter().map(load).collect()
-}
-
-fn config() -> Result<HostConfig> {
-    Ok(HostConfig {
-        selection: Selection::All,
-        lease_duration: None,
-        allow_impersonation: false,
-        seed: 7,
-        cidrs: vec!["10.0.0.0/16".parse()?],
-        node_ips: vec!["10.1.0.1".parse()?],
-        node_name: None,
-        node_port: 10_250,
-        dry_run: false,
-        decide_threads: 0,
-        max_writes_in_flight: 8,
-        request_timeout: Duration::from_secs(10),
-        shutdown_grace: Duration::from_secs(5),
-    })
 }
 
 #[tokio::test(start_paused = true)]

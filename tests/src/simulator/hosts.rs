@@ -218,17 +218,30 @@ impl Keeper {
         Ok(HostConfig {
             selection: Selection::Labels(selector.context("a selector")?),
             lease_duration: self.plan.leases,
-            allow_impersonation: false,
-            seed: 7,
-            cidrs: vec!["10.0.0.0/16".parse()?],
-            node_ips: vec!["10.1.0.1".parse()?],
-            node_name: None,
-            node_port: 10_250,
-            dry_run: false,
-            decide_threads: 0,
             max_writes_in_flight: self.plan.writes,
-            request_timeout: Duration::from_secs(10),
-            shutdown_grace: GRACE,
+            ..config()?
         })
     }
+}
+
+/// A host in this process that takes all nodes and holds no leases. It decides on the thread that its clock runs on.
+///
+/// # Errors
+/// Never: its addresses are some.
+pub fn config() -> Result<HostConfig> {
+    Ok(HostConfig {
+        selection: Selection::All,
+        lease_duration: None,
+        allow_impersonation: false,
+        seed: 7,
+        cidrs: vec!["10.0.0.0/16".parse()?],
+        node_ips: vec!["10.1.0.1".parse()?],
+        node_name: None,
+        node_port: 10_250,
+        dry_run: false,
+        decide_threads: 0,
+        max_writes_in_flight: 8,
+        request_timeout: Duration::from_secs(10),
+        shutdown_grace: GRACE,
+    })
 }

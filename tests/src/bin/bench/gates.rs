@@ -18,8 +18,9 @@ use serde_json::{Value, json};
 use stagewright_tests::controlplane::ControlPlane;
 use stagewright_tests::scenario::{self, Known, View, name, phase, uid};
 
-use crate::controllers::{self, COLUMNS, Controller, Nodes, PATIENCE, Who, create_pods, new_pods};
+use crate::controllers::{Controller, Nodes, PATIENCE, Who, create_pods, new_pods};
 use crate::table::{Measured, Table, quantile};
+use crate::turns::in_turn;
 
 /// Between two looks at how many wait.
 const LOOK: Duration = Duration::from_secs(1);
@@ -46,15 +47,12 @@ pub struct Options {
 
 /// Runs each of them under the load, and answers what was measured.
 pub async fn compare(options: &Options) -> Result<Table> {
-    let (plane, client) = controllers::plane().await?;
-    let mut table = Table::new(COLUMNS);
-    for _ in 0..options.rounds {
-        for &who in &options.who {
-            eprintln!("{who:?}");
-            run(who, options, (&plane, &client), &mut table).await?;
-        }
-    }
-    Ok(table)
+    in_turn(
+        options.rounds,
+        &options.who,
+        async |who, plane, client, table| run(who, options, (plane, client), table).await,
+    )
+    .await
 }
 
 async fn run(

@@ -7,6 +7,7 @@ mod recovery;
 mod servers;
 mod split;
 mod table;
+mod turns;
 
 use anyhow::Result;
 use clap::Parser;

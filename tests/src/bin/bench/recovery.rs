@@ -11,8 +11,9 @@ use serde_json::Value;
 use stagewright_tests::controlplane::ControlPlane;
 use stagewright_tests::scenario::{self, Known, View, phase, uid};
 
-use crate::controllers::{self, COLUMNS, Controller, Nodes, Who, create_pods};
+use crate::controllers::{Controller, Nodes, Who, create_pods};
 use crate::table::{Measured, Table, quantile};
+use crate::turns::in_turn;
 
 /// kwok waits until its own leases have run out.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -39,16 +40,16 @@ pub struct Options {
 
 /// Kills each of them, and answers what was measured.
 pub async fn compare(options: &Options) -> Result<Table> {
-    let (plane, client) = controllers::plane().await?;
-    let mut table = Table::new(COLUMNS);
-    for _ in 0..options.rounds {
-        for &who in &options.who {
-            eprintln!("{who:?}");
-            let measured = recovered(who, options, &plane, &client).await?;
+    in_turn(
+        options.rounds,
+        &options.who,
+        async |who, plane, client, table| {
+            let measured = recovered(who, options, plane, client).await?;
             table.add("started again after SIGKILL", who.column(), measured);
-        }
-    }
-    Ok(table)
+            Ok(())
+        },
+    )
+    .await
 }
 
 async fn recovered(
