@@ -4,7 +4,7 @@
 mod faults;
 pub(crate) mod strip;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -144,6 +144,12 @@ impl Proxy {
     #[must_use]
     pub fn faults(&self) -> BTreeMap<Fault, u64> {
         self.faults.met()
+    }
+
+    /// The faults that no request has met yet.
+    #[must_use]
+    pub fn unmet(&self) -> BTreeSet<Fault> {
+        self.faults.unmet()
     }
 
     /// What was asked so far.

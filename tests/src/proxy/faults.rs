@@ -1,6 +1,6 @@
 //! Faults that a way to the API server puts in, drawn from a seed: what a server under load, a broken balancer or a cut cable does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -70,7 +70,7 @@ const OF_WATCHES: [Fault; 6] = [
 ];
 
 /// What sort of request meets them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Sort {
     Read,
     Write,
@@ -86,6 +86,8 @@ struct State {
     /// Of a thousand requests, so many meet a fault.
     permille: u64,
     dice: Dice,
+    /// What each sort has yet to meet before it meets one of its faults again: few requests meet all of them.
+    round: BTreeMap<Sort, Vec<Fault>>,
     met: BTreeMap<Fault, u64>,
 }
 
@@ -97,6 +99,7 @@ impl Faults {
         Self(Mutex::new(State {
             permille: 0,
             dice: Dice::new(0),
+            round: BTreeMap::new(),
             met: BTreeMap::new(),
         }))
     }
@@ -105,27 +108,42 @@ impl Faults {
         let mut state = self.lock();
         state.permille = permille;
         state.dice = Dice::new(seed);
+        state.round.clear();
     }
 
     pub(super) fn met(&self) -> BTreeMap<Fault, u64> {
         self.lock().met.clone()
     }
 
+    pub(super) fn unmet(&self) -> BTreeSet<Fault> {
+        let state = self.lock();
+        let requests = [Sort::Read, Sort::Write, Sort::Watch];
+        let all = requests.iter().flat_map(|sort| sort.faults());
+        all.chain(&[Fault::Cut])
+            .filter(|fault| !state.met.contains_key(fault))
+            .copied()
+            .collect()
+    }
+
     /// The fault that the next request of the sort meets.
     pub(super) fn draw(&self, sort: Sort) -> Option<Fault> {
         let mut state = self.lock();
-        let permille = state.permille;
-        if !state.dice.permille(permille) {
+        let State {
+            permille,
+            dice,
+            round,
+            met,
+        } = &mut *state;
+        if !dice.permille(*permille) {
             return None;
         }
-        let all: &[Fault] = match sort {
-            Sort::Read => &OF_READS,
-            Sort::Write => &OF_WRITES,
-            Sort::Watch => &OF_WATCHES,
-        };
-        let place = state.dice.throw() % all.len() as u64;
-        let fault = all.get(usize::try_from(place).ok()?).copied()?;
-        *state.met.entry(fault).or_default() += 1;
+        let left = round.entry(sort).or_default();
+        if left.is_empty() {
+            left.extend(sort.faults());
+        }
+        let place = dice.throw() % left.len() as u64;
+        let fault = left.swap_remove(usize::try_from(place).ok()?);
+        *met.entry(fault).or_default() += 1;
         Some(fault)
     }
 
@@ -142,6 +160,18 @@ impl Faults {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// === impl Sort ===
+
+impl Sort {
+    fn faults(self) -> &'static [Fault] {
+        match self {
+            Self::Read => &OF_READS,
+            Self::Write => &OF_WRITES,
+            Self::Watch => &OF_WATCHES,
+        }
     }
 }
 
