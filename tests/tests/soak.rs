@@ -1,5 +1,5 @@
-//! Constant churn for as long as `STAGEWRIGHT_SOAK_SECONDS` says (a minute where nothing does): nothing moves backward, nothing is
-//! lost, and the host is at the end what it was at the beginning.
+//! Constant churn for as long as `STAGEWRIGHT_SOAK_SECONDS` says (a minute where nothing does), `STAGEWRIGHT_SOAK_RATE` pods a second
+//! (20): nothing moves backward, nothing is lost, and the host is at the end what it was at the beginning.
 //!
 //! The first quarter restarts the host over and over, once asked and once killed. The rest watches one host. Its memory is sampled
 //! every second, the first third of the samples left out (caches and the allocator's pools fill up). The slope is Theil's and Sen's:
@@ -21,9 +21,11 @@ use stagewright_tests::watcher::RankWatcher;
 
 /// Pods that are alive at a time.
 const PODS: usize = 200;
-/// Pods that end, and pods that come in their place, at each step.
-const CHANGED: usize = 10;
-const STEP: Duration = Duration::from_millis(500);
+/// Pods that end in a second, and pods that come in their place.
+const RATE: usize = 20;
+/// Steps in a second.
+const STEPS: usize = 2;
+const STEP: Duration = Duration::from_millis(1_000 / STEPS as u64);
 const NODES: usize = 10;
 /// How long a host lives in the time of restarts.
 const LIFE: Duration = Duration::from_secs(5);
@@ -37,13 +39,16 @@ struct Churn {
     client: Client,
     nodes: Vec<String>,
     alive: VecDeque<Value>,
+    /// How many end at a step.
+    changed: usize,
     made: usize,
     dice: Dice,
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_under_constant_churn_stays_as_it_is() -> Result<()> {
-    let seconds = std::env::var("STAGEWRIGHT_SOAK_SECONDS").map_or(Ok(60), |text| text.parse())?;
+    let seconds = given("STAGEWRIGHT_SOAK_SECONDS", 60)?;
+    let rate = given("STAGEWRIGHT_SOAK_RATE", RATE)?;
     let whole = Duration::from_secs(seconds);
     let plane = ControlPlane::start(Options::api_only()).await?;
     let client = plane.client().await?;
@@ -60,6 +65,7 @@ async fn a_host_under_constant_churn_stays_as_it_is() -> Result<()> {
         client: client.clone(),
         nodes,
         alive: VecDeque::new(),
+        changed: rate.div_ceil(STEPS),
         made: 0,
         dice: Dice::new(seconds),
     };
@@ -135,6 +141,15 @@ async fn stuck(host: &Host, view: &View) -> Result<String> {
     ))
 }
 
+/// What the environment says.
+fn given<T: std::str::FromStr>(name: &str, otherwise: T) -> Result<T> {
+    let Ok(text) = std::env::var(name) else {
+        return Ok(otherwise);
+    };
+    let number = text.parse().ok();
+    number.with_context(|| format!("{name} is no number: {text}"))
+}
+
 const ARGUMENTS: &[&str] = &["--settings=pod={\"profile\": \"fast\"}"];
 
 // === impl Churn ===
@@ -165,10 +180,11 @@ impl Churn {
         steps.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         while begun.elapsed() < time {
             steps.tick().await;
-            let old: Vec<Value> = self.alive.drain(..CHANGED.min(self.alive.len())).collect();
+            let changed = self.changed.min(self.alive.len());
+            let old: Vec<Value> = self.alive.drain(..changed).collect();
             let grace = self.dice.permille(300).then_some(0);
             scenario::delete_all(&self.client, &old, grace).await?;
-            self.make(CHANGED).await?;
+            self.make(changed).await?;
             if sampled.elapsed() >= Duration::from_secs(1) {
                 sampled = Instant::now();
                 each()?;
