@@ -1,13 +1,15 @@
 //! From a stage as it is written to one that can be asked. What is wrong with it is found here, before the first object comes.
 
+use stagewright_go_template::{Found, Template};
+
 use crate::cel::{Environment, Program};
-use crate::compiled::{Condition, Expression, Form, Operator, Stage, Stages, Step, Timing, Weight};
-use crate::functions::Found;
+use crate::compiled::{
+    self, Condition, Expression, Form, Operator, Stage, Stages, Step, Timing, Weight,
+};
 use crate::index::Index;
 use crate::jq::Sources;
 use crate::reads::Reads;
 use crate::stage::{self, Apply, Impersonation, Patch, Problem, Spec};
-use crate::template::Template;
 
 /// Effects of a play, by the interface.
 const MOST_EFFECTS: usize = 16;
@@ -127,6 +129,7 @@ impl Compiler<'_> {
             duration,
             jitter,
             immediate: spec.immediate,
+            wanted: compiled::wanted(&steps),
             steps,
             reads: std::mem::take(&mut self.reads),
         }))
@@ -144,7 +147,9 @@ impl Compiler<'_> {
             conditions.push(condition);
         }
         // As KWOK asks them: a CEL expression may rest on what jq has seen to.
-        conditions.sort_by_key(|condition| matches!(condition, Condition::Cel(_)));
+        let is_jq = |condition: &Condition| matches!(condition, Condition::Jq { .. });
+        let (mut conditions, others): (Vec<_>, Vec<_>) = conditions.into_iter().partition(is_jq);
+        conditions.extend(others);
         Ok(conditions)
     }
 

@@ -1,11 +1,12 @@
 //! Stages as they are asked.
 
+use stagewright_go_template::{Template, Wanted};
+
 use crate::cel::{Environment, Program};
 use crate::index::Index;
 use crate::jq::Programs;
 use crate::reads::Reads;
 use crate::stage::{Apply, Event, Finalizers, Patch, Problem};
-use crate::template::Template;
 
 /// All stages of a plugin, compiled.
 pub struct Stages {
@@ -46,6 +47,8 @@ pub struct Stage {
     pub steps: Vec<Step>,
     /// What is read to decide.
     pub reads: Reads,
+    /// What is read to do it.
+    pub wanted: Wanted,
 }
 
 /// A condition.
@@ -146,6 +149,24 @@ pub enum Form {
     Strategic,
     /// Server-side apply.
     Apply,
+}
+
+/// What steps look at in their object: its kind, what their templates name, and the finalizers.
+#[must_use]
+pub fn wanted(steps: &[Step]) -> Wanted {
+    let mut wanted = Wanted::nothing();
+    wanted.join_path(&["apiVersion"]);
+    wanted.join_path(&["kind"]);
+    for step in steps {
+        match step {
+            Step::Patch { template, .. } | Step::Apply { template, .. } => {
+                wanted.join(template.wanted());
+            }
+            Step::Finalizers(_) => wanted.join_path(&["metadata", "finalizers"]),
+            Step::Event(_) | Step::Delete => {}
+        }
+    }
+    wanted
 }
 
 impl Stage {

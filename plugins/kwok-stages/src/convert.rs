@@ -1,8 +1,8 @@
 //! `stage convert`: the old spelling becomes the new one, and means the same.
 
 use serde_json::{Map, Value as Json, json};
+use stagewright_go_template::yaml;
 
-use crate::go::yaml;
 use crate::stage::{self, Problem};
 
 /// A stage as YAML, with `steps` in place of `next`, and `jq` in place of `key` and `expressionFrom`.

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value as Json;
-use stagewright_plugin::{Answer, Context, Effect, Time};
+use stagewright_go_template::time::Instant;
+use stagewright_plugin::{Answer, Context, Effect, Object, Time};
 
 use crate::compiled::{Stage, Stages};
 use crate::description::{OTHER, names};
 use crate::effects::effects;
-use crate::go::time::Instant;
 use crate::lifecycle::{Due, Failed, Moment, View, kind};
 use crate::play::play;
 use crate::world::World;
@@ -52,23 +52,27 @@ impl Decider {
     pub(crate) fn effects(
         &self,
         name: &str,
-        object: &Json,
+        object: &Object,
         ctx: &Context,
     ) -> Result<Vec<Effect>, String> {
-        let kind = kind(object);
-        let found = if name == OTHER {
-            let view = View::new(&self.stages, object, moment(ctx));
-            choose(&view, view.matching().0, ctx)
-        } else {
-            self.stages
-                .stages
-                .iter()
-                .find(|stage| stage.name == name && stage.kind == kind)
+        let play = |stage: &Stage, object: &Json| match play(stage, object, &World(ctx)) {
+            Ok(actions) => Ok(effects(actions)),
+            Err(error) => Err(format!("stage {}: {error}", stage.name)),
         };
-        let stage = found.ok_or_else(|| format!("there is no stage {name:?} of {kind}"))?;
-        let actions = play(stage, object, &World(ctx))
-            .map_err(|error| format!("stage {}: {error}", stage.name))?;
-        Ok(effects(actions))
+        let missing = || format!("there is no stage {name:?} of {}", kind(object));
+        if name == OTHER {
+            let view = View::new(&self.stages, object, moment(ctx));
+            let stage = choose(&view, view.matching().0, ctx);
+            return play(stage.ok_or_else(missing)?, object);
+        }
+        // Stages of one name and several kinds are few: the first one nearly always is of the object's.
+        for stage in self.stages.stages.iter().filter(|it| it.name == name) {
+            let part = stage.wanted.read(object.as_str())?;
+            if kind(&part) == stage.kind {
+                return play(stage, &part);
+            }
+        }
+        Err(missing())
     }
 }
 

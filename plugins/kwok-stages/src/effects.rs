@@ -6,6 +6,9 @@ use stagewright_plugin::{Apply, Effect, Event, Patch};
 use crate::compiled::Form;
 use crate::play::Action;
 
+/// Where what ends the object stands.
+const LAST: u8 = 4;
+
 /// Where an effect stands among others. The host wants what changes the next answer last, so that a play cut short is repeated whole.
 /// All templates are rendered over the same object, so that the order of what they say does not matter.
 fn place(action: &Action) -> u8 {
@@ -14,14 +17,18 @@ fn place(action: &Action) -> u8 {
         Action::Apply { .. } => 1,
         Action::Patch { subresource, .. } if subresource == "status" => 3,
         Action::Patch { .. } | Action::Finalizers { .. } => 2,
-        Action::Delete => 4,
+        Action::Delete => LAST,
     }
 }
 
 /// The effects, in the host's order.
 pub fn effects(mut actions: Vec<Action>) -> Vec<Effect> {
-    actions.sort_by_key(place);
-    actions.into_iter().filter_map(effect).collect()
+    let mut effects = Vec::with_capacity(actions.len());
+    for at in 0..=LAST {
+        let now = actions.extract_if(.., |action| place(action) == at);
+        effects.extend(now.filter_map(effect));
+    }
+    effects
 }
 
 fn effect(action: Action) -> Option<Effect> {

@@ -147,9 +147,9 @@ mod tests {
 
     use super::*;
     use crate::compile::compile;
-    use crate::functions::Found;
     use crate::lifecycle::{Moment, View};
     use crate::stage;
+    use stagewright_go_template::Found;
 
     const SELECTORS: [&str; 9] = [
         r#"{"matchLabels": {"a": "x"}}"#,
@@ -191,8 +191,8 @@ mod tests {
             object["apiVersion"] = json!("v1");
             object["kind"] = json!("Thing");
             let moment = Moment {
-                began: crate::go::time::Instant(0),
-                now: crate::go::time::Instant(0),
+                began: stagewright_go_template::time::Instant(0),
+                now: stagewright_go_template::time::Instant(0),
                 chance: 0.5,
             };
             let view = View::new(&stages, &object, moment);

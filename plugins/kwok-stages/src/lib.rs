@@ -15,7 +15,6 @@ mod description;
 mod effects;
 mod fields;
 pub mod functions;
-pub mod go;
 pub mod index;
 pub mod jq;
 pub mod lifecycle;
@@ -25,7 +24,6 @@ pub mod reads;
 pub mod report;
 pub mod settings;
 pub mod stage;
-pub mod template;
 mod tool;
 pub mod world;
 

@@ -4,13 +4,12 @@ use std::cell::OnceCell;
 use std::ops::Range;
 
 use serde_json::Value as Json;
+use stagewright_go_template::time::Instant;
+use stagewright_go_template::{duration, integer};
 
 use crate::cel::{Scope, When};
 use crate::compiled::{Condition, Expression, Operator, Stage, Stages, Timing};
-use crate::go::duration;
-use crate::go::time::Instant;
 use crate::jq::{Failure, Found, Input};
-use crate::template::integer;
 
 /// An object that stages are asked about. It is read once for each language, when the first expression wants it.
 pub struct View<'a> {

@@ -1,12 +1,10 @@
 //! What a stage does, as KWOK would send it. From the same actions come the plugin's effects and the report of the test tool.
 
 use serde_json::{Value as Json, json};
+use stagewright_go_template::{Surroundings, Template, yaml};
 
 use crate::compiled::{Form, Stage, Step};
-use crate::functions::Surroundings;
-use crate::go::yaml;
 use crate::stage::{Event, Finalizers};
-use crate::template::Template;
 
 /// One thing that is done.
 #[derive(Debug, Clone, PartialEq)]
@@ -135,7 +133,10 @@ fn rooted(body: Json, root: &str, form: Form) -> Result<Json, String> {
         return Ok(body);
     }
     if form != Form::Json {
-        return Ok(json!({ root: body }));
+        // `json!` would write the whole body anew.
+        let mut outer = serde_json::Map::new();
+        outer.insert(root.to_owned(), body);
+        return Ok(Json::Object(outer));
     }
     let operations = match body {
         Json::Array(operations) => operations,

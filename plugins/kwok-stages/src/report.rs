@@ -1,12 +1,12 @@
 //! `stage test`: what an object's stages would do, in the form of KWOK's own test suite.
 
 use serde_json::{Map, Value as Json, json};
+use stagewright_go_template::time::Instant;
+use stagewright_go_template::yaml;
 
 use crate::compile::compile;
 use crate::compiled::{Form, Stage, Stages};
 use crate::functions::find_stubbed;
-use crate::go::time::Instant;
-use crate::go::yaml;
 use crate::lifecycle::{Due, Moment, View, Weighed};
 use crate::play::{Action, play};
 use crate::settings;

@@ -1,8 +1,8 @@
 //! The settings: stages, as a list or under the key `stages`, in JSON or YAML.
 
 use serde_json::Value as Json;
+use stagewright_go_template::yaml;
 
-use crate::go::yaml;
 use crate::stage::{self, Problem, Spec};
 
 /// What was given.

@@ -2,11 +2,13 @@
 //! stage file is read by one reader, in one sandbox. An answer is the body of a patch that nobody sends.
 
 use serde_json::{Value as Json, json};
+use stagewright_go_template::yaml;
 use stagewright_plugin::{Answer, Effect, Patch};
 
 use crate::compiled::Stages;
 use crate::lint::{self, Finding};
-use crate::{convert, go::yaml, report};
+
+use crate::{convert, report};
 
 /// The stages as the tools want them: with stubs for what asks the world.
 pub struct Tool(Stages);

@@ -1,10 +1,8 @@
 //! What templates ask of the world: in the plugin, of the context that the host gives; in the test tool, of stubs.
 
+use stagewright_go_template::time::Instant;
+use stagewright_go_template::{Surroundings, Value};
 use stagewright_plugin::Context;
-
-use crate::functions::{Outer, Surroundings};
-use crate::go::Value;
-use crate::go::time::Instant;
 
 /// The release of KWOK whose stages are interpreted; they build version numbers of nodes from it.
 pub const VERSION: &str = "v0.8.0";
@@ -17,7 +15,7 @@ impl Surroundings for World<'_> {
         Instant::from_time(self.0.now)
     }
 
-    fn call(&self, function: Outer, args: &[Value]) -> Result<Value, String> {
+    fn call(&self, function: &str, args: &[Value]) -> Result<Value, String> {
         let addresses = || self.0.addresses();
         let first = |list: &[String], what: &str| match list.first() {
             Some(address) => Ok(Value::text(address)),
@@ -25,25 +23,26 @@ impl Surroundings for World<'_> {
         };
         let on_host_network = matches!(args.get(1), Some(Value::Bool(true)));
         match function {
-            Outer::Now => Ok(Value::text(self.now().rfc3339())),
-            Outer::SprigNow => Ok(Value::Time(self.now())),
+            "Now" => Ok(Value::text(self.now().rfc3339())),
+            "now" => Ok(Value::Time(self.now())),
             // A sandbox has no start; what the object itself knows is the same after a restart too.
-            Outer::StartTime => Ok(Value::text(Instant::from_time(self.0.since).rfc3339())),
-            Outer::Version => Ok(Value::text(VERSION)),
-            Outer::NodeIp | Outer::NodeIpWith => first(&addresses()?.host_ips, "node"),
-            Outer::NodeIpsWith => Ok(Value::texts(addresses()?.host_ips)),
-            Outer::PodIpWith if on_host_network => first(&addresses()?.host_ips, "node"),
-            Outer::PodIpsWith if on_host_network => Ok(Value::texts(addresses()?.host_ips)),
-            Outer::PodIp | Outer::PodIpWith => first(&addresses()?.pod_ips, "pod"),
-            Outer::PodIpsWith => Ok(Value::texts(addresses()?.pod_ips)),
-            Outer::NodeName => match addresses()?.hostname {
+            "StartTime" => Ok(Value::text(Instant::from_time(self.0.since).rfc3339())),
+            "Version" => Ok(Value::text(VERSION)),
+            "NodeIP" | "NodeIPWith" => first(&addresses()?.host_ips, "node"),
+            "NodeIPsWith" => Ok(Value::texts(addresses()?.host_ips)),
+            "PodIPWith" if on_host_network => first(&addresses()?.host_ips, "node"),
+            "PodIPsWith" if on_host_network => Ok(Value::texts(addresses()?.host_ips)),
+            "PodIP" | "PodIPWith" => first(&addresses()?.pod_ips, "pod"),
+            "PodIPsWith" => Ok(Value::texts(addresses()?.pod_ips)),
+            "NodeName" => match addresses()?.hostname {
                 Some(name) => Ok(Value::text(name)),
                 None => Err("the host knows no name of the node".to_owned()),
             },
-            Outer::NodePort => match addresses()?.kubelet_port {
+            "NodePort" => match addresses()?.kubelet_port {
                 Some(port) => Ok(Value::Int(i64::from(port))),
                 None => Err("the host knows no port of the kubelet".to_owned()),
             },
+            other => Err(format!("{other} asks for what the host does not know")),
         }
     }
 }
@@ -59,29 +58,18 @@ impl Surroundings for Stubs {
         self.now
     }
 
-    fn call(&self, function: Outer, args: &[Value]) -> Result<Value, String> {
-        let name = match function {
-            Outer::Now => "Now",
-            Outer::SprigNow => "now",
-            Outer::StartTime => return Ok(Value::text(self.now.rfc3339())),
-            Outer::Version => "Version",
-            Outer::NodeIp => "NodeIP",
-            Outer::NodeName => "NodeName",
-            Outer::NodePort => "NodePort",
-            Outer::PodIp => "PodIP",
-            Outer::NodeIpWith => "NodeIPWith",
-            Outer::NodeIpsWith => "NodeIPsWith",
-            Outer::PodIpWith => "PodIPWith",
-            Outer::PodIpsWith => "PodIPsWith",
-        };
+    fn call(&self, function: &str, args: &[Value]) -> Result<Value, String> {
+        if function == "StartTime" {
+            return Ok(Value::text(self.now.rfc3339()));
+        }
         let args: Vec<String> = args.iter().map(Value::source).collect();
         let call = if args.is_empty() {
-            name.to_owned()
+            function.to_owned()
         } else {
-            format!("{name}({})", args.join(", "))
+            format!("{function}({})", args.join(", "))
         };
         Ok(match function {
-            Outer::NodeIpsWith | Outer::PodIpsWith => {
+            "NodeIPsWith" | "PodIPsWith" => {
                 let items = (0..2).map(|number| Value::text(format!("<{number} of {call}>")));
                 Value::list(items.collect())
             }

@@ -1,5 +1,8 @@
 //! Between the generated bindings and the SDK's types. For [`crate::export!`], not for authors.
 
+#[cfg(target_family = "wasm")]
+pub use talc::wasm as talc;
+
 use std::cell::RefCell;
 
 use crate::bindings::exports::stagewright::stage::plugin as wit;

@@ -93,9 +93,22 @@ pub trait Plugin: Sized {
 }
 
 /// Makes a type that is a [`Plugin`] the component's plugin. Once in a crate; natively it only checks the type.
+///
+/// The component's memory is talc's, which is smaller and faster than what Rust brings to wasm32. A crate that has a
+/// `#[global_allocator]` says `export!(Trainer, own_allocator)`.
 #[macro_export]
 macro_rules! export {
     ($plugin:ty) => {
+        #[cfg(target_family = "wasm")]
+        const _: () = {
+            #[global_allocator]
+            static MEMORY: $crate::glue::talc::WasmDynamicTalc =
+                $crate::glue::talc::new_wasm_dynamic_allocator();
+        };
+
+        $crate::export!($plugin, own_allocator);
+    };
+    ($plugin:ty, own_allocator) => {
         const _: fn() = || {
             fn is_a_plugin<P: $crate::Plugin>() {}
             is_a_plugin::<$plugin>();

@@ -23,13 +23,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use serde_json::{Value as Json, json};
+use stagewright_go_template::Template;
+use stagewright_go_template::yaml;
 use stagewright_plugin::Plugin as _;
 use stagewright_plugin_kwok_stages::functions::find_stubbed;
-use stagewright_plugin_kwok_stages::go::yaml;
 use stagewright_plugin_kwok_stages::lifecycle::{Due, Moment, View, Weighed};
 use stagewright_plugin_kwok_stages::play::play;
 use stagewright_plugin_kwok_stages::report::{self, MOMENT};
-use stagewright_plugin_kwok_stages::template::Template;
 use stagewright_plugin_kwok_stages::world::Stubs;
 use stagewright_plugin_kwok_stages::{KwokStages, convert};
 use stagewright_tests::programs::{Program, source};
@@ -255,8 +255,7 @@ fn decide(stage: &Json, object: &Json) -> Json {
         Weighed::Known(weight) => json!(weight),
         Weighed::Unreadable => Json::Null,
     };
-    let nanos =
-        |time: stagewright_plugin_kwok_stages::go::time::Instant| time.0 as i64 - MOMENT.0 as i64;
+    let nanos = |time: stagewright_go_template::time::Instant| time.0 as i64 - MOMENT.0 as i64;
     let delay = match view.due(stage) {
         Ok(Due::AtOnce) => value(Json::Null),
         Ok(Due::At(time)) => value(json!([nanos(time)])),

@@ -1,7 +1,8 @@
 //! Generated templates, and which of their differences are meant.
 
 use serde_json::{Value as Json, json};
-use stagewright_plugin_kwok_stages::functions::{Found, Ty, find, names};
+use stagewright_go_template::{Found, Ty};
+use stagewright_plugin_kwok_stages::functions::{find, names};
 
 use super::coverage::{Case, Coverage};
 use super::oracle::Answer;

@@ -5,12 +5,12 @@ use cel::common::value::{CowVal, Val};
 use cel::objects::Key;
 use cel::{DeclarationError, Env, ExecutionError, Value};
 use regex_lite::RegexBuilder;
+use stagewright_go_template::duration;
+use stagewright_go_template::time::Instant;
 
 use super::quantity::Quantity;
 use super::rewrite::{FIELD, HAS};
 use super::values::{MOMENT, Moment, QUANTITY, SPAN, Span};
-use crate::go::duration;
-use crate::go::time::Instant;
 
 type Args<'b, 'v> = Vec<CowVal<'b, 'v>>;
 type Answer<'b, 'v> = Result<CowVal<'b, 'v>, ExecutionError>;

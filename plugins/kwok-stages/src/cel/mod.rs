@@ -16,11 +16,11 @@ use cel::objects::{Key, Map};
 use cel::parser::PrattParser;
 use cel::{Context, Env, Value};
 use serde_json::Value as Json;
+use stagewright_go_template::duration;
+use stagewright_go_template::json::number_text;
+use stagewright_go_template::time::Instant;
 
 use self::values::{Moment, Span};
-use crate::go::duration;
-use crate::go::json::number_text;
-use crate::go::time::Instant;
 
 /// Longer expressions are refused: reading them takes stack.
 const LONGEST: usize = 4096;

@@ -1,7 +1,7 @@
 //! Sprig's upper and lower case, and words written together.
 
-use super::{Row, Ty, text};
-use crate::go::Value;
+use stagewright_go_template::function::{Row, text};
+use stagewright_go_template::{Ty, Value};
 
 use Ty::Text;
 

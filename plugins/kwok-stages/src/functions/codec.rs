@@ -1,9 +1,8 @@
 //! Sprig's encodings and sums.
 
 use sha2::Digest as _;
-
-use super::{Row, Ty, arg, text};
-use crate::go::{Value, json};
+use stagewright_go_template::function::{Row, arg, text};
+use stagewright_go_template::{Ty, Value, json};
 
 use Ty::{Any, Text};
 

@@ -1,8 +1,8 @@
 //! Sprig's dates. There is one time zone: UTC.
 
-use super::{Body, Function, Row, Ty, arg, text};
-use crate::go::time::Instant;
-use crate::go::{Value, duration};
+use stagewright_go_template::function::{Row, arg, text};
+use stagewright_go_template::time::Instant;
+use stagewright_go_template::{Body, Function, Ty, Value, duration};
 
 use Ty::{Any, Text, Time};
 

@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
-use super::{Body, Function, Outer, Row, Ty, arg, int};
-use crate::go::{Value, json, text, yaml};
+use stagewright_go_template::function::{Row, arg, int};
+use stagewright_go_template::{Body, Function, Ty, Value, json, text, yaml};
 
 use Ty::{Any, Bool, Int, Text};
 
@@ -30,46 +30,38 @@ pub const TABLE: &[Row] = &[
     ("NodeConditions", &[], None, |_| Ok(conditions())),
 ];
 
-const fn outer(name: &'static str, params: &'static [Ty], function: Outer) -> Function {
+const fn outer(name: &'static str, params: &'static [Ty]) -> Function {
     Function {
         name,
         params,
         rest: None,
-        body: Body::Outer(function),
+        body: Body::World,
     }
 }
 
 /// What asks the world around, for all kinds.
 pub const EVERYWHERE: &[Function] = &[
-    outer("Now", &[], Outer::Now),
-    outer("now", &[], Outer::SprigNow),
-    outer("StartTime", &[], Outer::StartTime),
-    outer("Version", &[], Outer::Version),
+    outer("Now", &[]),
+    outer("now", &[]),
+    outer("StartTime", &[]),
+    outer("Version", &[]),
 ];
 
 /// For pods alone.
 pub const PODS: &[Function] = &[
-    outer("NodeIP", &[], Outer::NodeIp),
-    outer("PodIP", &[], Outer::PodIp),
-    outer("NodeIPWith", &[Text], Outer::NodeIpWith),
-    outer("NodeIPsWith", &[Text], Outer::NodeIpsWith),
-    outer(
-        "PodIPWith",
-        &[Text, Bool, Text, Text, Text],
-        Outer::PodIpWith,
-    ),
-    outer(
-        "PodIPsWith",
-        &[Text, Bool, Text, Text, Text],
-        Outer::PodIpsWith,
-    ),
+    outer("NodeIP", &[]),
+    outer("PodIP", &[]),
+    outer("NodeIPWith", &[Text]),
+    outer("NodeIPsWith", &[Text]),
+    outer("PodIPWith", &[Text, Bool, Text, Text, Text]),
+    outer("PodIPsWith", &[Text, Bool, Text, Text, Text]),
 ];
 
 /// For nodes alone.
 pub const NODES: &[Function] = &[
-    outer("NodeIP", &[], Outer::NodeIp),
-    outer("NodeName", &[], Outer::NodeName),
-    outer("NodePort", &[], Outer::NodePort),
+    outer("NodeIP", &[]),
+    outer("NodeName", &[]),
+    outer("NodePort", &[]),
 ];
 
 /// The conditions that a kubelet reports of a healthy node, as objects of the API: types, statuses and reasons are Kubernetes' own.

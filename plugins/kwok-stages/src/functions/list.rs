@@ -1,7 +1,9 @@
 //! Sprig's lists, and its choices among values.
 
-use super::{Row, Ty, arg, bounded, empty, int, number, strval, text};
-use crate::go::{Elem, Value};
+use stagewright_go_template::function::{Row, arg, int, text};
+use stagewright_go_template::{Elem, Ty, Value};
+
+use super::{bounded, empty, number, strval};
 
 use Ty::{Any, Bool, Int, Text};
 

@@ -1,15 +1,14 @@
 //! Sprig's maps. `set` and its like change the map that they are given.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::{Row, Ty, arg, empty, strval, text};
-use crate::go::value::Map;
-use crate::go::{Elem, Value};
+use stagewright_go_template::function::{Row, arg, text};
+use stagewright_go_template::value::{Entries, Map};
+use stagewright_go_template::{Elem, Ty, Value};
+
+use super::{empty, strval};
 
 use Ty::{Any, Text};
-
-type Entries = BTreeMap<Rc<str>, Value>;
 
 /// The functions.
 pub const TABLE: &[Row] = &[
@@ -61,8 +60,11 @@ pub const TABLE: &[Row] = &[
     }),
     ("pick", &[Ty::Map], Some(Text), |args| {
         let entries = map(args, 0)?.entries.borrow();
-        let kept = (1..args.len()).filter_map(|at| entries.get_key_value(text(args, at)));
-        let kept = kept.map(|(key, value)| (key.clone(), value.clone()));
+        let kept = (1..args.len()).filter_map(|at| {
+            let place = entries.find_index(text(args, at)).ok()?;
+            let (key, value) = entries.get_indexed(place)?;
+            Some((key.clone(), value.clone()))
+        });
         Ok(Value::map(kept))
     }),
     ("omit", &[Ty::Map], Some(Text), |args| {

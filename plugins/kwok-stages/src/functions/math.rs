@@ -1,8 +1,9 @@
 //! Sprig's floats, which it reckons as decimals, so that a tenth and two tenths are three tenths.
 
+use stagewright_go_template::function::{Row, arg, int};
+use stagewright_go_template::{Ty, Value};
+
 use super::number::to_float;
-use super::{Row, Ty, arg, int};
-use crate::go::Value;
 
 use Ty::{Any, Float, Int};
 

@@ -1,7 +1,6 @@
 //! The functions of templates: Go's own, KWOK's, and sprig's pure ones. Each has a signature, since Go checks arguments by it: a number
 //! of the object is no `string`, and the `int64` of sprig's arithmetic is no `int`.
 
-mod builtin;
 mod cases;
 mod codec;
 mod date;
@@ -16,110 +15,8 @@ mod semver;
 mod strings;
 mod url;
 
-use crate::go::time::Instant;
-use crate::go::{Elem, Value};
-
-/// A type of a parameter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ty {
-    /// `interface {}`.
-    Any,
-    /// `string`.
-    Text,
-    /// `int`.
-    Int,
-    /// `bool`.
-    Bool,
-    /// `float64`.
-    Float,
-    /// `map[string]interface {}`.
-    Map,
-    /// `time.Time`.
-    Time,
-}
-
-/// What a function does with its arguments.
-#[derive(Debug, Clone, Copy)]
-pub enum Body {
-    /// Nothing but them counts.
-    Pure(fn(&[Value]) -> Result<Value, String>),
-    /// The moment counts too.
-    Timed(fn(Instant, &[Value]) -> Result<Value, String>),
-    /// It asks the world around.
-    Outer(Outer),
-    /// `and`: arguments are looked at only as far as needed.
-    And,
-    /// `or`.
-    Or,
-}
-
-/// What only the world around a template knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outer {
-    /// The moment, as RFC 3339.
-    Now,
-    /// The moment, as sprig has it.
-    SprigNow,
-    /// When the process began.
-    StartTime,
-    /// The program's version.
-    Version,
-    /// The node's address.
-    NodeIp,
-    /// The node's name in its network.
-    NodeName,
-    /// Where the kubelet answers.
-    NodePort,
-    /// The pod's address.
-    PodIp,
-    /// The address of a node by name.
-    NodeIpWith,
-    /// Its addresses.
-    NodeIpsWith,
-    /// The address of a pod on a node.
-    PodIpWith,
-    /// Its addresses.
-    PodIpsWith,
-}
-
-/// The world around a template.
-pub trait Surroundings {
-    /// The moment.
-    fn now(&self) -> Instant;
-
-    /// Answers a call.
-    ///
-    /// # Errors
-    /// If the arguments are wrong, or the answer is not known.
-    fn call(&self, function: Outer, args: &[Value]) -> Result<Value, String>;
-}
-
-/// A function.
-#[derive(Debug, Clone, Copy)]
-pub struct Function {
-    /// Its name.
-    pub name: &'static str,
-    /// Its parameters.
-    pub params: &'static [Ty],
-    /// The type of those that follow, if any may.
-    pub rest: Option<Ty>,
-    /// What it does.
-    pub body: Body,
-}
-
-/// What a name stands for.
-#[derive(Debug, Clone, Copy)]
-pub enum Found {
-    /// A function.
-    Function(Function),
-    /// One that KWOK has and this plugin never gives, and why.
-    Refused(&'static str),
-    /// None.
-    Unknown,
-}
-
-type Pure = fn(&[Value]) -> Result<Value, String>;
-type Row = (&'static str, &'static [Ty], Option<Ty>, Pure);
+use stagewright_go_template::function::Row;
+use stagewright_go_template::{Body, Found, Function, Ty, Value, builtin};
 
 /// Sprig's functions that cannot be: names, and why.
 const REFUSED: &[(&[&str], &str)] = &[
@@ -255,64 +152,6 @@ pub fn names() -> Vec<&'static str> {
     names
 }
 
-impl Ty {
-    /// As Go writes it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Any => "interface {}",
-            Self::Text => "string",
-            Self::Int => "int",
-            Self::Bool => "bool",
-            Self::Float => "float64",
-            Self::Map => "map[string]interface {}",
-            Self::Time => "time.Time",
-        }
-    }
-
-    /// Takes a value for a parameter of this type.
-    ///
-    /// # Errors
-    /// If it is of another type.
-    pub fn take(self, value: Value) -> Result<Value, String> {
-        let fits = match (self, &value) {
-            (Self::Any, Value::Missing) => return Ok(Value::Nil),
-            (Self::Map, Value::Missing) => return Ok(Value::map([])),
-            (_, Value::Missing) => return Err(format!("invalid value; expected {}", self.name())),
-            (Self::Any, _)
-            | (Self::Text, Value::Text(_))
-            | (Self::Int, Value::Int(_))
-            | (Self::Bool, Value::Bool(_))
-            | (Self::Float, Value::Float(_))
-            | (Self::Time, Value::Time(_)) => true,
-            (Self::Map, Value::Map(map)) => map.elem == Elem::Any,
-            _ => false,
-        };
-        if fits {
-            return Ok(value);
-        }
-        Err(format!(
-            "wrong type for value; expected {}; got {}",
-            self.name(),
-            value.type_name()
-        ))
-    }
-}
-
-// What the signature has checked is taken by place.
-
-fn arg(args: &[Value], at: usize) -> &Value {
-    args.get(at).unwrap_or(&Value::Nil)
-}
-
-fn text(args: &[Value], at: usize) -> &str {
-    args.get(at).and_then(Value::as_text).unwrap_or_default()
-}
-
-fn int(args: &[Value], at: usize) -> i64 {
-    args.get(at).and_then(Value::whole).unwrap_or_default()
-}
-
 /// As sprig turns any value into text.
 fn strval(value: &Value) -> String {
     value.show()
@@ -332,3 +171,6 @@ fn bounded(count: usize) -> Result<usize, String> {
     }
     Err(format!("the result would be larger than {MOST}"))
 }
+
+#[cfg(test)]
+mod tests;

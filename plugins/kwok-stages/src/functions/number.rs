@@ -1,8 +1,7 @@
 //! Sprig's whole numbers: whatever can be read as one is, and all else is zero.
 
-use super::{Row, Ty, arg, int, text};
-use crate::go::Value;
-use crate::template::integer;
+use stagewright_go_template::function::{Row, arg, int, text};
+use stagewright_go_template::{Ty, Value, integer};
 
 use Ty::{Any, Int, Text};
 

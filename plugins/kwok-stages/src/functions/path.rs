@@ -1,7 +1,7 @@
 //! Sprig's paths, with slashes.
 
-use super::{Row, Ty, text};
-use crate::go::Value;
+use stagewright_go_template::function::{Row, text};
+use stagewright_go_template::{Ty, Value};
 
 use Ty::Text;
 

@@ -1,9 +1,10 @@
 //! Sprig's regular expressions. The engine runs in linear time; its classes are ASCII, as Go's are.
 
 use regex_lite::{Captures, Regex, RegexBuilder};
+use stagewright_go_template::function::{Row, int, text};
+use stagewright_go_template::{Elem, Ty, Value};
 
-use super::{Row, Ty, bounded, int, text};
-use crate::go::{Elem, Value};
+use super::bounded;
 
 use Ty::{Int, Text};
 

@@ -3,8 +3,8 @@
 
 use std::cmp::Ordering;
 
-use super::{Row, Ty, text};
-use crate::go::Value;
+use stagewright_go_template::function::{Row, text};
+use stagewright_go_template::{Ty, Value};
 
 use Ty::Text;
 

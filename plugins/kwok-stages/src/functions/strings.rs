@@ -2,8 +2,10 @@
 
 use std::rc::Rc;
 
-use super::{Row, Ty, arg, bounded, int, strval, text};
-use crate::go::{Elem, Value, text as go_text};
+use stagewright_go_template::function::{Row, arg, int, text};
+use stagewright_go_template::{Elem, Ty, Value, text as go_text};
+
+use super::{bounded, strval};
 
 use Ty::{Any, Int, Text};
 

@@ -2,9 +2,9 @@
 
 use std::rc::Rc;
 
-use super::{Row, Ty, arg, text};
-use crate::go::Value;
-use crate::go::text::percent;
+use stagewright_go_template::function::{Row, arg, text};
+use stagewright_go_template::text::percent;
+use stagewright_go_template::{Ty, Value};
 
 use Ty::Text;
 

@@ -18,10 +18,10 @@ use jaq_core::load::{Arena, File, Loader};
 use jaq_core::{Compiler, Ctx, Filter, Lut, Vars};
 use jaq_json::{Num, Val};
 use serde_json::Value as Json;
+use stagewright_go_template::json::number_text;
 
 pub use self::path::{Names, Path};
 use self::read::term;
-use crate::go::json::number_text;
 
 /// What one expression may do before it counts as endless: values passed from one filter to the next. One that nests with each value,
 /// like `repeat`, costs the square of it, and the fuel of a decision must last for the other stages.

@@ -6,10 +6,10 @@ use jaq_core::native::{Fun, run, v};
 use jaq_core::{Bind, Cv, Error, Exn, Native, RunPtr, ValR, ValXs};
 use jaq_json::{Num, Val};
 use regex_lite::RegexBuilder;
+use stagewright_go_template::text as go_text;
+use stagewright_go_template::time::Instant;
 
 use super::{Kind, text, ticks};
-use crate::go::text as go_text;
-use crate::go::time::Instant;
 
 type Run = RunPtr<Kind>;
 
@@ -235,10 +235,11 @@ fn changed<'a>(value: &Val, change: fn(&str) -> Result<String, String>) -> ValXs
 
 /// A function of templates does the same.
 fn call(name: &str, text: &str) -> Result<String, String> {
-    use crate::functions::{Body, Found, find};
+    use crate::functions::find;
+    use stagewright_go_template::{Body, Found};
     match find(name) {
         Found::Function(function) => match function.body {
-            Body::Pure(body) => Ok(body(&[crate::go::Value::text(text)])?.show()),
+            Body::Pure(body) => Ok(body(&[stagewright_go_template::Value::text(text)])?.show()),
             _ => Err("no function of its argument alone".to_owned()),
         },
         _ => Err("not there".to_owned()),

@@ -1,14 +1,14 @@
 //! From tokens to the tree.
 
-use std::collections::BTreeMap;
+use litemap::LiteMap;
 use std::rc::Rc;
 
 use super::lex::{Kind, Token, tokens};
 use super::node::{Branch, Node};
 use super::wanted::Wanted;
 use super::{Error, Template};
-use crate::functions::Found;
-use crate::go::text;
+use crate::function::Found;
+use crate::text;
 
 /// Blocks and parentheses within each other.
 const DEEPEST: usize = 100;
@@ -21,7 +21,7 @@ pub(super) struct Parser<'a> {
     pub(super) variables: Vec<String>,
     ranges: usize,
     depth: usize,
-    defined: BTreeMap<String, Vec<Node>>,
+    defined: LiteMap<String, Vec<Node>>,
 }
 
 /// What ended a list.
@@ -41,7 +41,7 @@ pub fn parse(text: &str, find: &dyn Fn(&str) -> Found) -> Result<Template, Error
         variables: vec!["$".to_owned()],
         ranges: 0,
         depth: 0,
-        defined: BTreeMap::new(),
+        defined: LiteMap::new(),
     };
     let (root, ending) = parser.list(true)?;
     if ending != Ending::Text {

@@ -5,8 +5,8 @@ use std::rc::Rc;
 use super::call::missing_field;
 use super::node::{Branch, Node, Operand, Pipe};
 use super::{Error, LONGEST, Template};
-use crate::functions::Surroundings;
-use crate::go::Value;
+use crate::Value;
+use crate::function::Surroundings;
 
 /// Templates that call each other.
 const DEEPEST: usize = 100;
@@ -17,7 +17,9 @@ const MOST: usize = 200_000;
 pub(super) struct State<'t> {
     template: &'t Template,
     pub(super) around: &'t dyn Surroundings,
-    variables: Vec<(String, Value)>,
+    variables: Vec<(Rc<str>, Value)>,
+    /// The arguments of the calls that run.
+    pub(super) args: Vec<Value>,
     out: String,
     depth: usize,
     left: usize,
@@ -41,7 +43,8 @@ pub(super) fn render(
     let mut state = State {
         template,
         around,
-        variables: vec![("$".to_owned(), data.clone())],
+        variables: vec![("$".into(), data.clone())],
+        args: Vec::new(),
         out: String::new(),
         depth: 0,
         left: MOST,
@@ -202,7 +205,7 @@ impl State<'_> {
             .variables
             .iter_mut()
             .rev()
-            .find(|(known, _)| known == name);
+            .find(|(known, _)| **known == *name);
         match found {
             Some((_, known)) => {
                 *known = value;
@@ -230,7 +233,7 @@ impl State<'_> {
             Some(pipe) => self.pipe(dot, pipe)?,
             None => Value::Missing,
         };
-        let root = vec![("$".to_owned(), dot.clone())];
+        let root = vec![("$".into(), dot.clone())];
         let outer = std::mem::replace(&mut self.variables, root);
         self.depth += 1;
         self.walk_all(&dot, nodes)?;
@@ -312,7 +315,11 @@ impl State<'_> {
     }
 
     fn variable(&self, name: &str) -> Result<Value, Error> {
-        let found = self.variables.iter().rev().find(|(known, _)| known == name);
+        let found = self
+            .variables
+            .iter()
+            .rev()
+            .find(|(known, _)| **known == *name);
         match found {
             Some((_, value)) => Ok(value.clone()),
             None => Err(self.error(format!("undefined variable: {name}"))),

@@ -4,8 +4,8 @@ use super::Error;
 use super::exec::State;
 use super::node::Operand;
 use super::number::{Ideal, Number};
-use crate::functions::{Body, Function, Ty};
-use crate::go::Value;
+use crate::Value;
+use crate::function::{Body, Function, Ty};
 
 impl State<'_> {
     /// Calls a function; `last` is the value that is piped to it.
@@ -41,21 +41,25 @@ impl State<'_> {
                 .or(function.rest)
                 .unwrap_or(Ty::Any)
         };
-        let mut args = Vec::with_capacity(given);
+        // The calls within are done with theirs by then. After an error nothing of the rendering goes on.
+        let begin = self.args.len();
         for (at, word) in words.iter().enumerate() {
-            args.push(self.arg(dot, ty(at), word)?);
+            let value = self.arg(dot, ty(at), word)?;
+            self.args.push(value);
         }
         if let Some(last) = last {
-            let last = ty(args.len()).take(last);
-            args.push(last.map_err(|message| self.error(message))?);
+            let last = ty(words.len()).take(last);
+            self.args.push(last.map_err(|message| self.error(message))?);
         }
         self.line = line;
+        let args = self.args.get(begin..).unwrap_or_default();
         let result = match function.body {
-            Body::Pure(body) => body(&args),
-            Body::Timed(body) => body(self.around.now(), &args),
-            Body::Outer(outer) => self.around.call(outer, &args),
+            Body::Pure(body) => body(args),
+            Body::Timed(body) => body(self.around.now(), args),
+            Body::World => self.around.call(function.name, args),
             Body::And | Body::Or => Ok(Value::Nil),
         };
+        self.args.truncate(begin);
         result.map_err(|message| self.error(format!("error calling {}: {message}", function.name)))
     }
 

@@ -6,7 +6,7 @@ use super::lex::{Kind, Token};
 use super::node::{Operand, Pipe};
 use super::parse::Parser;
 use super::{Error, number};
-use crate::functions::{Found, Function};
+use crate::function::{Found, Function};
 
 impl Parser<'_> {
     pub(super) fn pipeline(&mut self, context: &str, end: Kind) -> Result<Pipe, Error> {
@@ -64,8 +64,8 @@ impl Parser<'_> {
     }
 
     /// `$x :=`, `$x =`, and in a range `$i, $x :=`.
-    fn declarations(&mut self, context: &str) -> Result<(Vec<String>, bool), Error> {
-        let mut names: Vec<String> = Vec::new();
+    fn declarations(&mut self, context: &str) -> Result<(Vec<Rc<str>>, bool), Error> {
+        let mut names: Vec<Rc<str>> = Vec::new();
         loop {
             let variable = self.skip_space();
             if variable.kind != Kind::Variable {
@@ -78,13 +78,13 @@ impl Parser<'_> {
                 Kind::Assign | Kind::Declare => {
                     self.next();
                     self.variables.push(variable.text.to_owned());
-                    names.push(variable.text.to_owned());
+                    names.push(variable.text.into());
                     return Ok((names, mark.kind == Kind::Assign));
                 }
                 Kind::Comma => {
                     self.next();
                     self.variables.push(variable.text.to_owned());
-                    names.push(variable.text.to_owned());
+                    names.push(variable.text.into());
                     let next = self.skip_space().kind;
                     if context != "range" || names.len() > 1 {
                         return Err(self.error(format!("too many declarations in {context}")));

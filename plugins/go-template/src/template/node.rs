@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::number::Number;
-use crate::functions::Function;
+use crate::function::Function;
 
 /// A piece of a template.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ pub struct Pipe {
     /// `=` instead of `:=`.
     pub assigns: bool,
     /// The variables on the left.
-    pub names: Vec<String>,
+    pub names: Vec<Rc<str>>,
     /// The commands.
     pub commands: Vec<Vec<Operand>>,
 }

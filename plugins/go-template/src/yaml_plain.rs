@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value as Json};
 
-use super::yaml_read::{DEEPEST, scalar};
+use super::yaml_read::{DEEPEST, scalar, word};
 
 /// Longer texts are counted by the other reader.
 const LONGEST: usize = 64 * 1024;
@@ -144,14 +144,14 @@ fn item(text: &str) -> Option<&str> {
 /// A key that is a plain word, and what is behind it.
 fn entry(text: &str) -> Option<(&str, &str)> {
     let is_part =
-        |char: char| char.is_ascii_alphanumeric() || matches!(char, '_' | '-' | '.' | '/');
-    let (key, rest) = text.split_at(text.find(|char| !is_part(char))?);
+        |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'/');
+    let (key, rest) = text.split_at_checked(text.bytes().position(|byte| !is_part(&byte))?)?;
     let rest = rest.strip_prefix(':')?;
     let content = rest.trim_start_matches(' ');
     let is_apart = rest.is_empty() || content.len() < rest.len();
-    let is_word = key.starts_with(|first: char| first.is_ascii_alphabetic())
-        && matches!(scalar(key), Ok(Json::String(_)));
-    (is_apart && is_word).then_some((key, content))
+    // What begins with a letter is a text, but for a few words.
+    let is_text = key.starts_with(|first: char| first.is_ascii_alphabetic()) && word(key).is_none();
+    (is_apart && is_text).then_some((key, content))
 }
 
 /// A scalar that is a whole line's rest.
@@ -199,7 +199,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::go::yaml_read::read_all;
+    use crate::yaml_read::read_all;
 
     /// Lines that are read here, lines that are not, and lines that no reader takes.
     const LINES: [&str; 45] = [

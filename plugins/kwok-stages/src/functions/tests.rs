@@ -1,9 +1,8 @@
 use serde_json::{Value as Json, json};
+use stagewright_go_template::time::Instant;
+use stagewright_go_template::{Surroundings, Template, Value};
 
-use super::*;
-use crate::functions::{Outer, find};
-use crate::go::Value;
-use crate::go::time::Instant;
+use super::find;
 
 struct Nowhere;
 
@@ -12,10 +11,10 @@ impl Surroundings for Nowhere {
         Instant(1_136_214_245_000_000_000)
     }
 
-    fn call(&self, function: Outer, _: &[Value]) -> Result<Value, String> {
+    fn call(&self, function: &str, _: &[Value]) -> Result<Value, String> {
         match function {
-            Outer::SprigNow => Ok(Value::Time(self.now())),
-            other => Ok(Value::text(format!("<{other:?}>"))),
+            "now" => Ok(Value::Time(self.now())),
+            other => Ok(Value::text(format!("<{other}>"))),
         }
     }
 }

@@ -13,7 +13,7 @@ pub(super) const DEEPEST: usize = 100;
 const MOST_NODES: usize = 100_000;
 
 /// What a scalar is that looks like a word.
-const WORDS: [(&[&str], Json); 3] = [
+static WORDS: [(&[&str], Json); 3] = [
     (
         &[
             "y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON",
@@ -28,6 +28,9 @@ const WORDS: [(&[&str], Json); 3] = [
     ),
     (&["", "~", "null", "Null", "NULL"], Json::Null),
 ];
+
+/// `false` is.
+const LONGEST_WORD: usize = 5;
 
 /// Floats that JSON cannot say.
 const UNSAID: [&str; 4] = [".nan", ".inf", "+.inf", "-.inf"];
@@ -204,10 +207,16 @@ fn key(value: Json) -> Result<String, &'static str> {
     }
 }
 
+/// What a word stands for that is no text.
+pub(super) fn word(text: &str) -> Option<&'static Json> {
+    let is_short = text.len() <= LONGEST_WORD;
+    let found = || WORDS.iter().find(|(words, _)| words.contains(&text));
+    is_short.then(found)?.map(|(_, value)| value)
+}
+
 /// What a plain scalar means. Times are texts.
 pub(super) fn scalar(text: &str) -> Result<Json, String> {
-    let words = WORDS.iter().find(|(words, _)| words.contains(&text));
-    if let Some((_, value)) = words {
+    if let Some(value) = word(text) {
         return Ok(value.clone());
     }
     match text.as_bytes().first() {

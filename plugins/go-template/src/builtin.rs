@@ -1,8 +1,8 @@
 //! The functions of the language itself.
 
-use super::{Body, Function, Row, Ty, arg};
-use crate::go::value::Basic;
-use crate::go::{Elem, Value, text};
+use crate::function::{Body, Function, Row, Ty, arg};
+use crate::value::Basic;
+use crate::{Elem, Value, text};
 
 use Ty::{Any, Text};
 
@@ -22,7 +22,7 @@ pub const LOGIC: &[Function] = &[
     },
 ];
 
-/// The rest. `slice` is sprig's.
+/// The rest, but for `slice`, which sprig has too.
 pub const TABLE: &[Row] = &[
     ("not", &[Any], None, |args| {
         Ok(Value::Bool(!arg(args, 0).truth()))

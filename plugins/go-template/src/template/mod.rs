@@ -10,17 +10,17 @@ mod parse;
 mod pipeline;
 mod wanted;
 
-use std::collections::BTreeMap;
 use std::fmt;
 
+use litemap::LiteMap;
 use serde_json::Value as Json;
 
 pub use number::integer;
 
 use node::Node;
-use wanted::Wanted;
+pub use wanted::Wanted;
 
-use crate::functions::{Found, Surroundings};
+use crate::function::{Found, Surroundings};
 
 /// What went wrong, and in which line of the template.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub struct Error {
 #[derive(Debug)]
 pub struct Template {
     root: Vec<Node>,
-    defined: BTreeMap<String, Vec<Node>>,
+    defined: LiteMap<String, Vec<Node>>,
     wanted: Wanted,
 }
 
@@ -58,6 +58,12 @@ impl Template {
             line: error.line + lines,
             ..error
         })
+    }
+
+    /// What of its object it looks at.
+    #[must_use]
+    pub fn wanted(&self) -> &Wanted {
+        &self.wanted
     }
 
     /// Runs over an object.
@@ -86,6 +92,3 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
-
-#[cfg(test)]
-mod tests;

@@ -1,6 +1,6 @@
 //! Constants. One number may do as a whole number, one without sign, or a float, as its text allows.
 
-use crate::go::text;
+use crate::text;
 
 /// A constant.
 #[derive(Debug, Clone)]
