@@ -208,6 +208,20 @@ fn stages_that_mean_harm_harm_nobody_else() {
         };
         assert!(text.contains("stage bad could not be asked"), "{text}");
     }
+    let tens = "[1,2,3,4,5,6,7,8,9,10]";
+    let loops = ["a", "b", "c", "d", "e", "f"].iter().rev();
+    let endless = loops.fold("true".to_owned(), |inner, name| {
+        format!("{tens}.all({name}, {inner})")
+    });
+    let bad = json!({"selector": {"matchExpressions": [{"cel": {"expression": endless}}]}, "steps": becomes("Bad")});
+    let life = harness(&[stage("bad", bad), good.clone()])
+        .live(widget(), "2026-01-01T00:00:01Z")
+        .unwrap();
+    assert_eq!(life.stages(), ["good"]);
+    let Answer::Idle(text) = life.last else {
+        panic!("{:?}", life.last)
+    };
+    assert!(text.contains("more than 5000 turns"), "{text}");
     for (template, part) in [
         ("{{ repeat 100000000 \"x\" }}", "would be larger"),
         ("{{ range 1000000000 }}{{ end }}", "more than 200000 steps"),

@@ -14,7 +14,7 @@ enum Selector {
 use Selector::{Cel, Jq};
 
 /// Without an end, or with one that is far away.
-const SELECTORS: [(&str, Selector); 11] = [
+const SELECTORS: [(&str, Selector); 14] = [
     ("range", Jq("[range(1e9)] | length")),
     ("repeat", Jq("[repeat(1)]")),
     ("until", Jq("until(false; .)")),
@@ -34,6 +34,27 @@ const SELECTORS: [(&str, Selector); 11] = [
     ),
     ("recursion", Jq("def f: f; f")),
     ("environment", Jq("env | length")),
+    (
+        "loops",
+        Cel(
+            "[1,2,3,4,5,6,7,8,9,10].all(a, [1,2,3,4,5,6,7,8,9,10].all(b, [1,2,3,4,5,6,7,8,9,10].all(c, \
+             [1,2,3,4,5,6,7,8,9,10].all(d, [1,2,3,4,5,6,7,8,9,10].all(e, [1,2,3,4,5,6,7,8,9,10].all(f, f > 0))))))",
+        ),
+    ),
+    (
+        "errors",
+        Cel(
+            "[1,2,3,4,5,6,7,8,9,10].exists(a, [1,2,3,4,5,6,7,8,9,10].exists(b, [1,2,3,4,5,6,7,8,9,10].exists(c, \
+             [1,2,3,4,5,6,7,8,9,10].exists(d, [1,2,3,4,5,6,7,8,9,10].exists(e, [1,2,3,4,5,6,7,8,9,10].exists(f, f / 0 > 0))))))",
+        ),
+    ),
+    (
+        "lists",
+        Cel(
+            "[1,2,3,4,5,6,7,8,9,10].map(a, [1,2,3,4,5,6,7,8,9,10].map(b, [1,2,3,4,5,6,7,8,9,10].map(c, \
+             [1,2,3,4,5,6,7,8,9,10].map(d, [1,2,3,4,5,6,7,8,9,10].map(e, [a,b,c,d,e]))))).size() > 0",
+        ),
+    ),
     (
         "matches",
         Cel("'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab'.matches('^((a+)+)+$')"),

@@ -1,5 +1,7 @@
 //! Functions of CEL that the library lacks without its calendar, KWOK's, and the fields of typed objects.
 
+use std::cell::Cell;
+
 use cel::common::types::{CelBool, CelDouble, CelInt, CelString, DYN_TYPE, STRING_TYPE};
 use cel::common::value::{CowVal, Val};
 use cel::objects::Key;
@@ -9,8 +11,16 @@ use stagewright_go_template::duration;
 use stagewright_go_template::time::Instant;
 
 use super::quantity::Quantity;
-use super::rewrite::{FIELD, HAS};
+use super::rewrite::{COUNTED, FIELD, HAS};
 use super::values::{MOMENT, Moment, QUANTITY, SPAN, Span};
+
+/// Turns of all loops of one expression, those within each other multiplied: the fuel of a decision must last for the other stages.
+const TURNS: usize = 5_000;
+
+thread_local! {
+    /// What is left of them.
+    static LEFT: Cell<usize> = const { Cell::new(TURNS) };
+}
 
 type Args<'b, 'v> = Vec<CowVal<'b, 'v>>;
 type Answer<'b, 'v> = Result<CowVal<'b, 'v>, ExecutionError>;
@@ -85,6 +95,7 @@ pub fn add(env: &mut Env) -> Result<(), DeclarationError> {
         text(),
         matches,
     )?;
+    env.add_overload(COUNTED, "counted", vec![DYN_TYPE.to_owned()], counted)?;
     env.add_overload(
         FIELD,
         "field",
@@ -97,6 +108,28 @@ pub fn add(env: &mut Env) -> Result<(), DeclarationError> {
         vec![DYN_TYPE.to_owned(), STRING_TYPE.to_owned()],
         has,
     )
+}
+
+/// Before an expression is run.
+pub fn begin() {
+    LEFT.set(TURNS);
+}
+
+/// What a loop is about to go over.
+fn counted<'b, 'v>(args: Args<'b, 'v>) -> Answer<'b, 'v> {
+    let range = first(args)?;
+    if let Some(items) = range.as_iterable() {
+        let mut items = items.iter();
+        let mut left = LEFT.get();
+        while items.next().is_some() {
+            let less = left.checked_sub(1);
+            left = less.ok_or_else(|| {
+                ExecutionError::function_error("loop", format!("more than {TURNS} turns of loops"))
+            })?;
+        }
+        LEFT.set(left);
+    }
+    Ok(range)
 }
 
 fn text<'a>(args: &'a Args<'_, '_>, at: usize) -> &'a str {

@@ -148,6 +148,7 @@ impl Program {
     }
 
     fn run<'a>(&'a self, scope: &'a Scope<'a>) -> Result<CowVal<'a, 'a>, String> {
+        functions::begin();
         Value::resolve_val(&self.0, &scope.context).map_err(|error| error.to_string())
     }
 

@@ -62,6 +62,8 @@ const TYPES: [&str; 11] = [
 pub const FIELD: &str = "@field";
 /// Whether there is one.
 pub const HAS: &str = "@has";
+/// What a loop goes over, counted.
+pub const COUNTED: &str = "@counted";
 
 fn children(expr: &Expr) -> Vec<&IdedExpr> {
     match expr {
@@ -204,6 +206,11 @@ pub fn rewrite(expr: IdedExpr, is_typed: bool) -> IdedExpr {
             for part in parts {
                 *part = inner(std::mem::take(part));
             }
+            let range = std::mem::take(&mut found.iter_range);
+            found.iter_range = IdedExpr {
+                id,
+                expr: call(COUNTED, vec![range]),
+            };
             Expr::Comprehension(found)
         }
         Expr::List(mut list) => {
