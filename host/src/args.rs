@@ -72,6 +72,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap:
     let mut cli = Cli::from_arg_matches(&matches)?;
     match (&mut cli.command, matches.subcommand()) {
         (Command::Run(run), Some((_, matches))) => run.given = given(matches),
+        (Command::Rbac(rbac), Some((_, matches))) => rbac.run.given = given(matches),
         (Command::Up(up), Some((_, matches))) => up.given = given(matches),
         _ => {}
     }
@@ -101,6 +102,8 @@ pub enum Command {
     Stage(StageArgs),
     /// Print the definitions of the kinds that configure the controller, for `kubectl apply -f -`.
     Crd(PrintArgs),
+    /// Print a service account and the rights that the controller needs with these flags of `run`, for `kubectl apply -f -`.
+    Rbac(Box<RbacArgs>),
     /// Print the version.
     Version(PrintArgs),
 }
@@ -315,6 +318,20 @@ pub struct ExplainArgs {
         env = "STAGEWRIGHT_ADMIN"
     )]
     pub admin: String,
+}
+
+/// `stagewright rbac`.
+#[derive(Debug, Clone, Args)]
+pub struct RbacArgs {
+    /// What will be run.
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// The namespace of the service account.
+    #[arg(long, value_name = "NAME", default_value = "stagewright")]
+    pub namespace: String,
+    /// How to print it; text is YAML.
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
 }
 
 /// A command that only prints.

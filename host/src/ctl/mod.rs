@@ -1,6 +1,7 @@
 //! The commands, and what every one of them shares: exit codes, messages, a quiet end when nobody reads.
 
 mod explain;
+mod rbac;
 mod stage;
 
 use std::ffi::OsString;
@@ -71,6 +72,10 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Crd(args) => {
             let text = orders::definition_text();
             print(&shown(&orders::definition(), args.output, &text)?)
+        }
+        Command::Rbac(args) => {
+            logging::init(&log, "warn", std::io::stderr)?;
+            print(&rbac::rbac(*args)?)
         }
         Command::Version(args) => {
             let version = env!("CARGO_PKG_VERSION");

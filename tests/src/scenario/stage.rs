@@ -11,11 +11,13 @@ use anyhow::{Context, Result, ensure};
 use kube::Client;
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::Value;
+use tokio::process::Command;
 use tokio::sync::OnceCell;
 
 use super::{SOON, View, create, delay_annotation, delete, is_true, node, pod, set, version};
 use crate::controlplane::{ControlPlane, Options};
 use crate::host::Host;
+use crate::programs;
 use crate::watcher::RankWatcher;
 
 /// How long a scenario may take before it counts as stuck.
@@ -78,10 +80,25 @@ pub struct Company {
     pub host: Option<Vec<String>>,
 }
 
+/// A host that may do what `stagewright rbac` says of its arguments, and nothing else.
+async fn confined(plane: &ControlPlane, arguments: &[String]) -> Result<Host> {
+    let mut rbac = Command::new(programs::stagewright()?);
+    rbac.arg("rbac").args(arguments).args(["-o", "json"]);
+    let printed: Value = serde_json::from_slice(&rbac.output().await?.stdout)?;
+    let client = plane.client().await?;
+    let objects = printed.get("items").and_then(Value::as_array);
+    for object in objects.context("stagewright rbac printed no objects")? {
+        create(&client, object.clone()).await?;
+    }
+    let account = "--as=system:serviceaccount:stagewright:stagewright".to_owned();
+    let arguments = [arguments, &[account]].concat();
+    Host::start_with(plane, &plane.kubeconfig(), &arguments).await
+}
+
 /// What runs while scenarios do. Fields are dropped in this order.
 struct Running {
     watcher: Option<RankWatcher>,
-    _host: Option<Host>,
+    host: Option<Host>,
     plane: Arc<ControlPlane>,
 }
 
@@ -94,20 +111,23 @@ impl Running {
             false => None,
         };
         let host = match &company.host {
-            Some(arguments) => {
-                Some(Host::start_with(&plane, &plane.kubeconfig(), arguments).await?)
-            }
+            Some(arguments) => Some(confined(&plane, arguments).await?),
             None => None,
         };
         Ok(Self {
             watcher,
-            _host: host,
+            host,
             plane,
         })
     }
 
     /// Whether nothing moved backward, also where nobody looked.
     async fn judge(self) -> Result<()> {
+        if let Some(host) = &self.host {
+            let log = host.log();
+            let refused = log.lines().find(|line| line.contains("forbidden"));
+            ensure!(refused.is_none(), "the rights do not suffice: {refused:?}");
+        }
         let Some(watcher) = self.watcher else {
             return Ok(());
         };

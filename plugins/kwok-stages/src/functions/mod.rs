@@ -1,5 +1,4 @@
-//! The functions of templates: Go's own, KWOK's, and sprig's pure ones. Each has a signature, since Go checks arguments by it: a number
-//! of the object is no `string`, and the `int64` of sprig's arithmetic is no `int`.
+//! The functions of templates: Go's own, KWOK's, and sprig's pure ones.
 
 mod cases;
 mod codec;
