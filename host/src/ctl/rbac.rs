@@ -81,8 +81,8 @@ impl Rights {
         self.add(&group, &orders, &READ);
         self.add("events.k8s.io", "events", &["create", "patch"]);
         if config.host.lease_duration.is_some() {
-            let verbs = ["get", "create", "patch"];
-            self.add("coordination.k8s.io", "leases", &verbs);
+            self.add("coordination.k8s.io", "leases", &READ);
+            self.add("coordination.k8s.io", "leases", &["create", "patch"]);
         }
         if config.host.allow_impersonation {
             self.add("", "users", &["impersonate"]);
