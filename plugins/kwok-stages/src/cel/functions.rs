@@ -15,7 +15,7 @@ use super::rewrite::{COUNTED, FIELD, HAS};
 use super::values::{MOMENT, Moment, QUANTITY, SPAN, Span};
 
 /// Turns of all loops of one expression, those within each other multiplied: the fuel of a decision must last for the other stages.
-const TURNS: usize = 5_000;
+const TURNS: usize = 2_000;
 
 thread_local! {
     /// What is left of them.
