@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use cel::common::types::{CelBool, CelDouble, CelInt, CelString, DYN_TYPE, STRING_TYPE};
+use cel::common::types::{CelBool, CelDouble, CelInt, CelString, DYN_TYPE, INT_TYPE, STRING_TYPE};
 use cel::common::value::{CowVal, Val};
 use cel::objects::Key;
 use cel::{DeclarationError, Env, ExecutionError, Value};
@@ -14,12 +14,12 @@ use super::quantity::Quantity;
 use super::rewrite::{COUNTED, FIELD, HAS};
 use super::values::{MOMENT, Moment, QUANTITY, SPAN, Span};
 
-/// Turns of all loops of one expression, those within each other multiplied: the fuel of a decision must last for the other stages.
-const TURNS: usize = 2_000;
+/// Parts of an expression that its loops may evaluate, turn by turn: the fuel of a decision must last for the other stages.
+const PARTS: usize = 20_000;
 
 thread_local! {
     /// What is left of them.
-    static LEFT: Cell<usize> = const { Cell::new(TURNS) };
+    static LEFT: Cell<usize> = const { Cell::new(PARTS) };
 }
 
 type Args<'b, 'v> = Vec<CowVal<'b, 'v>>;
@@ -95,7 +95,12 @@ pub fn add(env: &mut Env) -> Result<(), DeclarationError> {
         text(),
         matches,
     )?;
-    env.add_overload(COUNTED, "counted", vec![DYN_TYPE.to_owned()], counted)?;
+    env.add_overload(
+        COUNTED,
+        "counted",
+        vec![DYN_TYPE.to_owned(), INT_TYPE.to_owned()],
+        counted,
+    )?;
     env.add_overload(
         FIELD,
         "field",
@@ -112,19 +117,21 @@ pub fn add(env: &mut Env) -> Result<(), DeclarationError> {
 
 /// Before an expression is run.
 pub fn begin() {
-    LEFT.set(TURNS);
+    LEFT.set(PARTS);
 }
 
 /// What a loop is about to go over.
 fn counted<'b, 'v>(args: Args<'b, 'v>) -> Answer<'b, 'v> {
+    let turn = taken::<CelInt>(&args, 1).map_or(1, |parts| *parts.inner());
+    let turn = usize::try_from(turn).unwrap_or(usize::MAX);
     let range = first(args)?;
     if let Some(items) = range.as_iterable() {
         let mut items = items.iter();
         let mut left = LEFT.get();
         while items.next().is_some() {
-            let less = left.checked_sub(1);
+            let less = left.checked_sub(turn);
             left = less.ok_or_else(|| {
-                ExecutionError::function_error("loop", format!("more than {TURNS} turns of loops"))
+                ExecutionError::function_error("loop", format!("more than {PARTS} parts of loops"))
             })?;
         }
         LEFT.set(left);

@@ -1,9 +1,9 @@
 //! What is done to an expression once it is read.
 
 use cel::common::ast::{
-    CallExpr, EntryExpr, Expr, IdedEntryExpr, IdedExpr, LiteralValue, SelectExpr,
+    CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedEntryExpr, IdedExpr, LiteralValue, SelectExpr,
 };
-use cel::common::types::CelString;
+use cel::common::types::{CelInt, CelString};
 
 /// KWOK's functions, which are methods too.
 const KWOK: [&str; 5] = ["Now", "Rand", "SinceSecond", "UnixSecond", "Quantity"];
@@ -62,7 +62,7 @@ const TYPES: [&str; 11] = [
 pub const FIELD: &str = "@field";
 /// Whether there is one.
 pub const HAS: &str = "@has";
-/// What a loop goes over, counted.
+/// What a loop goes over, and of how many parts one turn is.
 pub const COUNTED: &str = "@counted";
 
 fn children(expr: &Expr) -> Vec<&IdedExpr> {
@@ -206,10 +206,14 @@ pub fn rewrite(expr: IdedExpr, is_typed: bool) -> IdedExpr {
             for part in parts {
                 *part = inner(std::mem::take(part));
             }
+            let weight = IdedExpr {
+                id,
+                expr: Expr::Literal(LiteralValue::Int(CelInt::from(turn(&found)))),
+            };
             let range = std::mem::take(&mut found.iter_range);
             found.iter_range = IdedExpr {
                 id,
-                expr: call(COUNTED, vec![range]),
+                expr: call(COUNTED, vec![range, weight]),
             };
             Expr::Comprehension(found)
         }
@@ -229,6 +233,15 @@ pub fn rewrite(expr: IdedExpr, is_typed: bool) -> IdedExpr {
         other => other,
     };
     IdedExpr { id, expr }
+}
+
+/// The parts of one turn of a loop, with those of the loops within.
+fn turn(found: &ComprehensionExpr) -> i64 {
+    let mut parts = 0;
+    for expr in [&found.loop_cond, &found.loop_step] {
+        visit(expr, &mut |_| parts += 1);
+    }
+    parts
 }
 
 /// The paths that an expression reads, as pointers. Where an index is reckoned, all beneath is read.
