@@ -70,10 +70,13 @@ fn starts(prefix: &'static str) -> impl Fn(&Value) -> bool {
     move |pod| name(pod).starts_with(prefix)
 }
 
+/// How often something was written, by what it is and how.
+type Writes = BTreeMap<String, BTreeMap<String, u64>>;
+
 /// How often each of the scene's pods was written, by its name: patches and deletions that the API server carried out.
-fn writes(scene: &Scene, stored: &Counts) -> BTreeMap<String, BTreeMap<String, u64>> {
+fn writes(scene: &Scene, stored: &Counts) -> Writes {
     let folder = format!("/api/v1/namespaces/{}/pods/", scene.name);
-    let mut writes = BTreeMap::<String, BTreeMap<String, u64>>::new();
+    let mut writes = Writes::new();
     for ((method, path), count) in stored {
         let Some(rest) = path.strip_prefix(&folder) else {
             continue;
@@ -87,6 +90,26 @@ fn writes(scene: &Scene, stored: &Counts) -> BTreeMap<String, BTreeMap<String, u
             .or_default() += count;
     }
     writes
+}
+
+/// Waits until the writes that the proxy has seen are as they should be. An event may be here before the answer to the write that it
+/// tells of is there.
+async fn until_written(
+    scene: &Scene,
+    proxy: &Proxy,
+    check: impl Fn(&Writes) -> Result<()>,
+) -> Result<Writes> {
+    let begun = Instant::now();
+    let mut ticks = tokio::time::interval(Duration::from_millis(100));
+    loop {
+        ticks.tick().await;
+        let written = writes(scene, &proxy.stored());
+        match check(&written) {
+            Ok(()) => return Ok(written),
+            Err(error) if begun.elapsed() > SOON => return Err(error),
+            Err(_) => {}
+        }
+    }
 }
 
 fn nothing_backward(report: &Report) -> Result<()> {
@@ -118,12 +141,17 @@ async fn a_fault_on_every_fifth_request_loses_and_repeats_nothing(scene: Scene) 
     scenario::delete_all(&scene.client, calm, None).await?;
     view.until("the calm pods gone", SOON, |known| known.len() == ENDING)
         .await?;
-    let quiet = writes(&scene, &proxy.stored());
+    let alike = |quiet: &Writes| {
+        let whole = quiet.get("calm-0").context("no write to calm-0")?;
+        ensure!(
+            whole.keys().any(|what| what.starts_with("DELETE"))
+                && calm.iter().all(|pod| quiet.get(name(pod)) == Some(whole)),
+            "pods were not written alike in quiet: {quiet:?}"
+        );
+        Ok(())
+    };
+    let quiet = until_written(&scene, &proxy, alike).await?;
     let whole = quiet.get("calm-0").context("no write to calm-0")?.clone();
-    ensure!(
-        calm.iter().all(|pod| quiet.get(name(pod)) == Some(&whole)),
-        "pods were not written alike in quiet: {quiet:?}"
-    );
     let begun = quiet.get("old-0").context("no write to old-0")?.clone();
 
     proxy.put_faults(200, SEED);
@@ -151,19 +179,22 @@ async fn a_fault_on_every_fifth_request_loses_and_repeats_nothing(scene: Scene) 
 
     ensure!(host.is_alive(), "the host died:\n{}", host.log());
     let met = proxy.faults();
-    let written = writes(&scene, &proxy.stored());
-    for (pod, wanted) in coming
-        .iter()
-        .map(|pod| (pod, &begun))
+    let wanted = coming.iter().map(|pod| (pod, &begun));
+    let wanted: Vec<_> = wanted
         .chain(ending.iter().map(|pod| (pod, &whole)))
-    {
-        let is = written.get(name(pod));
-        ensure!(
-            is == Some(wanted),
-            "{} was written {is:?}, and {wanted:?} in quiet",
-            name(pod)
-        );
-    }
+        .collect();
+    let as_in_quiet = |written: &Writes| {
+        for (pod, wanted) in &wanted {
+            let is = written.get(name(pod));
+            ensure!(
+                is == Some(*wanted),
+                "{} was written {is:?}, and {wanted:?} in quiet",
+                name(pod)
+            );
+        }
+        Ok(())
+    };
+    until_written(&scene, &proxy, as_in_quiet).await?;
     nothing_backward(&watcher.stop().await?)?;
     println!("all arrived {late:?} after the faults: {met:?}");
     Ok(())
