@@ -80,6 +80,9 @@ pub struct Company {
     pub host: Option<Vec<String>>,
 }
 
+/// The user that the rights are for.
+const ACCOUNT: &str = "system:serviceaccount:stagewright:stagewright";
+
 /// A host that may do what `stagewright rbac` says of its arguments, and nothing else.
 async fn confined(plane: &ControlPlane, arguments: &[String]) -> Result<Host> {
     let mut rbac = Command::new(programs::stagewright()?);
@@ -90,8 +93,7 @@ async fn confined(plane: &ControlPlane, arguments: &[String]) -> Result<Host> {
     for object in objects.context("stagewright rbac printed no objects")? {
         create(&client, object.clone()).await?;
     }
-    let account = "--as=system:serviceaccount:stagewright:stagewright".to_owned();
-    let arguments = [arguments, &[account]].concat();
+    let arguments = [arguments, &[format!("--as={ACCOUNT}")]].concat();
     Host::start_with(plane, &plane.kubeconfig(), &arguments).await
 }
 
@@ -125,7 +127,9 @@ impl Running {
     async fn judge(self) -> Result<()> {
         if let Some(host) = &self.host {
             let log = host.log();
-            let refused = log.lines().find(|line| line.contains("forbidden"));
+            // Admission forbids things too, such as Events in a namespace that ends.
+            let is_refusal = |line: &&str| line.contains(ACCOUNT) && line.contains(" cannot ");
+            let refused = log.lines().find(is_refusal);
             ensure!(refused.is_none(), "the rights do not suffice: {refused:?}");
         }
         let Some(watcher) = self.watcher else {
