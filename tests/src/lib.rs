@@ -10,6 +10,7 @@ pub mod capture;
 pub mod client;
 pub mod controlplane;
 pub mod differential;
+pub mod environment;
 pub mod generated;
 pub mod host;
 pub mod module;

@@ -7,6 +7,7 @@ use anyhow::{Context, Result, ensure};
 use libtest_mimic::{Arguments, Trial};
 use serde_json::{Map, Value, json};
 use stagewright_tests::controlplane::ControlPlane;
+use stagewright_tests::environment::number;
 use stagewright_tests::recorded::{self, replay};
 
 /// The recording below `host/apiserver/tests/http`.
@@ -71,7 +72,7 @@ async fn definitions() -> Result<()> {
 
 /// Objects of a kind whose fields are drawn: accepted, changed or refused alike.
 async fn from_a_seed(plane: &ControlPlane) -> Result<()> {
-    let seed = std::env::var("STAGEWRIGHT_SEED").map_or(Ok(1), |seed| seed.parse::<u64>())?;
+    let seed = number("STAGEWRIGHT_SEED")?.unwrap_or(1);
     let script = replay::read(&recorded::text(RECORDING)?);
     let made = script.iter().find(|exchange| {
         let name = exchange

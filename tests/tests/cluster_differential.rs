@@ -5,11 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use libtest_mimic::{Arguments, Trial};
 use serde_json::{Value, json};
 use stagewright_tests::controlplane::{ControlPlane, Options};
 use stagewright_tests::differential::{self, Comparison, kinds, script};
+use stagewright_tests::environment::number;
 use stagewright_tests::recorded::{self, replay};
 
 /// Scripts that a usual run plays.
@@ -28,12 +29,6 @@ fn main() {
     };
     let trial = Trial::test("scripts_are_answered_as_by_the_real_server", run);
     libtest_mimic::run(&Arguments::from_args(), vec![trial]).exit();
-}
-
-fn number(name: &str) -> Result<Option<u64>> {
-    let text = std::env::var(name).ok();
-    let number = text.map(|text| text.parse().with_context(|| format!("{name}: {text:?}")));
-    number.transpose()
 }
 
 async fn differential() -> Result<()> {

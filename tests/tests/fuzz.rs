@@ -26,6 +26,7 @@ use stagewright_core::json::{self, Difference, Path, difference, equal, pointer}
 use stagewright_core::object::{Kind, Snapshot};
 use stagewright_core::order::Order;
 use stagewright_core::time::Time;
+use stagewright_tests::environment::number;
 use stagewright_tests::generated;
 use stagewright_tests::simulator::dice::Dice;
 
@@ -46,7 +47,7 @@ where
         let input = input.unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         check(input).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     }
-    let seconds = std::env::var("STAGEWRIGHT_FUZZ_SECONDS").map_or(1, |text| text.parse().unwrap());
+    let seconds = number("STAGEWRIGHT_FUZZ_SECONDS").unwrap().unwrap_or(1);
     let until = Instant::now() + Duration::from_secs(seconds);
     let config = Config {
         cases: 64,

@@ -19,6 +19,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 use stagewright::args::{LogArgs, LogFormat};
 use stagewright::plugin::{Plugin, Source};
+use stagewright_tests::environment::number;
 use stagewright_tests::simulator::{
     Options, Outcome, Scale, engine, run, run_all, run_each, shortest,
 };
@@ -30,14 +31,6 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Worlds that a usual run looks at.
 const SEEDS: u64 = 100;
-
-fn number(name: &str) -> Option<u64> {
-    let text = std::env::var(name).ok()?;
-    Some(
-        text.parse()
-            .unwrap_or_else(|_| panic!("{name} is no number: {text:?}")),
-    )
-}
 
 fn log() {
     if let Ok(log_level) = std::env::var("RUST_LOG") {
@@ -53,12 +46,12 @@ fn log() {
 
 /// Runs the usual worlds, or the one that is asked for.
 fn all_is_well(options: &Options) {
-    let seeds = match number("STAGEWRIGHT_SEED") {
+    let seeds = match number("STAGEWRIGHT_SEED").unwrap() {
         Some(seed) => {
             log();
             seed..seed + 1
         }
-        None => 0..number("STAGEWRIGHT_SEEDS").unwrap_or(SEEDS),
+        None => 0..number("STAGEWRIGHT_SEEDS").unwrap().unwrap_or(SEEDS),
     };
     let less = std::env::var("STAGEWRIGHT_LESS").unwrap_or_default();
     let options = &Options {

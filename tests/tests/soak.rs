@@ -14,6 +14,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use kube::Client;
 use serde_json::Value;
 use stagewright_tests::controlplane::{ControlPlane, Nodes, Options};
+use stagewright_tests::environment::number;
 use stagewright_tests::host::Host;
 use stagewright_tests::scenario::{self, Known, SOON, Touches, View, name, phase, pod, text};
 use stagewright_tests::simulator::dice::Dice;
@@ -22,10 +23,10 @@ use stagewright_tests::watcher::RankWatcher;
 /// Pods that are alive at a time.
 const PODS: usize = 200;
 /// Pods that end in a second, and pods that come in their place.
-const RATE: usize = 20;
+const RATE: u64 = 20;
 /// Steps in a second.
-const STEPS: usize = 2;
-const STEP: Duration = Duration::from_millis(1_000 / STEPS as u64);
+const STEPS: u64 = 2;
+const STEP: Duration = Duration::from_millis(1_000 / STEPS);
 const NODES: usize = 10;
 /// How long a host lives in the time of restarts.
 const LIFE: Duration = Duration::from_secs(5);
@@ -47,8 +48,8 @@ struct Churn {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_under_constant_churn_stays_as_it_is() -> Result<()> {
-    let seconds = given("STAGEWRIGHT_SOAK_SECONDS", 60)?;
-    let rate = given("STAGEWRIGHT_SOAK_RATE", RATE)?;
+    let seconds = number("STAGEWRIGHT_SOAK_SECONDS")?.unwrap_or(60);
+    let rate = number("STAGEWRIGHT_SOAK_RATE")?.unwrap_or(RATE);
     let whole = Duration::from_secs(seconds);
     let plane = ControlPlane::start(Options::api_only()).await?;
     let client = plane.client().await?;
@@ -65,7 +66,7 @@ async fn a_host_under_constant_churn_stays_as_it_is() -> Result<()> {
         client: client.clone(),
         nodes,
         alive: VecDeque::new(),
-        changed: rate.div_ceil(STEPS),
+        changed: usize::try_from(rate.div_ceil(STEPS))?,
         made: 0,
         dice: Dice::new(seconds),
     };
@@ -139,15 +140,6 @@ async fn stuck(host: &Host, view: &View) -> Result<String> {
     Ok(format!(
         "{count} pods are on their way out: {pod}\n{explained}"
     ))
-}
-
-/// What the environment says.
-fn given<T: std::str::FromStr>(name: &str, otherwise: T) -> Result<T> {
-    let Ok(text) = std::env::var(name) else {
-        return Ok(otherwise);
-    };
-    let number = text.parse().ok();
-    number.with_context(|| format!("{name} is no number: {text}"))
 }
 
 const ARGUMENTS: &[&str] = &["--settings=pod={\"profile\": \"fast\"}"];

@@ -7,7 +7,6 @@ use stagewright_plugin::{Answer, Effect, Patch};
 
 use crate::compiled::Stages;
 use crate::lint::{self, Finding};
-
 use crate::{convert, report};
 
 /// The stages as the tools want them: with stubs for what asks the world.

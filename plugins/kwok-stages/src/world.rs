@@ -77,3 +77,43 @@ impl Surroundings for Stubs {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use stagewright_go_template::{Body, Found};
+    use stagewright_plugin::Time;
+
+    use super::*;
+    use crate::functions::{find_stubbed, names};
+
+    /// A function is told by its name here, so that the compiler does not see one that is left out.
+    #[test]
+    fn every_function_that_asks_the_world_is_answered() {
+        let now = Time::parse("2026-01-01T00:00:00Z").unwrap();
+        let context = Context::at(now);
+        let kinds = [
+            "NodeIP",
+            "PodIP",
+            "NodeIPWith",
+            "NodeIPsWith",
+            "PodIPWith",
+            "PodIPsWith",
+            "NodeName",
+            "NodePort",
+        ];
+        let mut asked = 0;
+        for name in names().into_iter().chain(kinds) {
+            let Found::Function(function) = find_stubbed(name) else {
+                panic!("{name} is not found");
+            };
+            if !matches!(function.body, Body::World) {
+                continue;
+            }
+            asked += 1;
+            if let Err(message) = World(&context).call(name, &[]) {
+                assert!(!message.contains("asks for what"), "{message}");
+            }
+        }
+        assert_eq!(asked, 12);
+    }
+}
