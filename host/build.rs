@@ -69,7 +69,7 @@ fn watch(root: &Path) {
         "Cargo.toml",
         "host/src/plugin/config.rs",
     ];
-    let crates = ["sdk"].iter().chain(STOCK);
+    let crates = ["sdk", "go-template"].iter().chain(STOCK);
     let sources =
         crates.flat_map(|name| ["src", "Cargo.toml"].map(|part| format!("plugins/{name}/{part}")));
     for input in shared.map(str::to_owned).into_iter().chain(sources) {

@@ -7,11 +7,14 @@ use std::sync::Arc;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-/// A group, version and kind, written as in a description: `v1/Pod`, `batch/v1/Job`.
+/// A group, version and kind, written as in a description: `v1/Pod`, `batch/v1/Job`. One pointer, since every key has one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Kind {
-    api_version: Arc<str>,
-    kind: Arc<str>,
+pub struct Kind(Arc<Names>);
+
+#[derive(Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Names {
+    api_version: Box<str>,
+    kind: Box<str>,
 }
 
 /// Why a text is no kind.
@@ -25,10 +28,10 @@ impl Kind {
     /// `api_version` as in a manifest (`v1`, `batch/v1`).
     #[must_use]
     pub fn new(api_version: &str, kind: &str) -> Self {
-        Self {
+        Self(Arc::new(Names {
             api_version: api_version.into(),
             kind: kind.into(),
-        }
+        }))
     }
 
     /// Reads `v1/Pod` or `batch/v1/Job`.
@@ -48,13 +51,13 @@ impl Kind {
     /// `v1`, `batch/v1`.
     #[must_use]
     pub fn api_version(&self) -> &str {
-        &self.api_version
+        &self.0.api_version
     }
 
     /// The group; empty for the core group.
     #[must_use]
     pub fn group(&self) -> &str {
-        self.api_version
+        self.api_version()
             .split_once('/')
             .map_or("", |(group, _)| group)
     }
@@ -62,27 +65,27 @@ impl Kind {
     /// The version inside the group.
     #[must_use]
     pub fn version(&self) -> &str {
-        self.api_version
+        self.api_version()
             .split_once('/')
-            .map_or(&*self.api_version, |(_, version)| version)
+            .map_or(self.api_version(), |(_, version)| version)
     }
 
     /// The kind's own name: `Pod`.
     #[must_use]
     pub fn kind(&self) -> &str {
-        &self.kind
+        &self.0.kind
     }
 
     /// Whether this is the kind of that name in the core group's v1.
     #[must_use]
     pub fn is_core(&self, kind: &str) -> bool {
-        &*self.api_version == "v1" && &*self.kind == kind
+        self.api_version() == "v1" && self.kind() == kind
     }
 }
 
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.api_version, self.kind)
+        write!(f, "{}/{}", self.api_version(), self.kind())
     }
 }
 

@@ -76,17 +76,14 @@ impl Ground<'_> {
         }
         let wanted = self.surface.plain(wanted);
         let from = self.order.rank(before);
-        if equal(before, &wanted) {
-            return Ok(Judged {
-                after: None,
-                mended: Vec::new(),
-                to: from.clone(),
-                from,
-            });
-        }
-        self.check_reach(subresource, before, &wanted)?;
-        self.check_finalizers(before, &wanted)?;
-        let (after, mended) = self.mended(subresource, before, wanted);
+        let changed = changed_pointers(before, &wanted);
+        let (after, mended) = if changed.is_empty() {
+            (None, Vec::new())
+        } else {
+            self.check_reach(subresource, before, &wanted, &changed)?;
+            self.check_finalizers(before, &wanted)?;
+            self.mended(subresource, before, wanted)
+        };
         let Some(after) = after else {
             return Ok(Judged {
                 after: None,
@@ -140,6 +137,7 @@ impl Ground<'_> {
         subresource: Option<&str>,
         before: &Value,
         wanted: &Value,
+        changed: &[Vec<String>],
     ) -> Result<(), Violation> {
         for (parent, fields) in IDENTITY {
             let [of, to] = [before, wanted].map(|object| object.at(parent));
@@ -151,7 +149,7 @@ impl Ground<'_> {
             }
         }
         check_annotations(self.plugin, self.writes, before, wanted)?;
-        for at in changed_pointers(before, wanted) {
+        for at in changed {
             let at: Vec<&str> = at.iter().map(String::as_str).collect();
             if let Some(violation) = self.surface.outside(subresource, &at) {
                 return Err(violation);

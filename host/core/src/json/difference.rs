@@ -18,11 +18,10 @@ pub enum Difference {
 /// The difference from `before` to `after`. Numbers compare by value: 1 and 1.0 are equal.
 #[must_use]
 pub fn difference(before: &Value, after: &Value) -> Difference {
-    if equal(before, after) {
-        return Difference::None;
-    }
-    if let Some(patch) = merge_patch(before, after) {
-        return Difference::Merge(patch);
+    match merge_patch(before, after) {
+        Some(Some(patch)) => return Difference::Merge(patch),
+        Some(None) => return Difference::None,
+        None => {}
     }
     let mut operations = Vec::new();
     json_patch(before, after, &mut Vec::new(), &mut operations);
@@ -38,9 +37,11 @@ pub fn equal(a: &Value, b: &Value) -> bool {
             a.len() == b.len() && a.iter().zip(b).all(|(a, b)| equal(a, b))
         }
         (Value::Object(a), Value::Object(b)) => {
+            // Maps are sorted, so that equal ones are walked side by side instead of being looked into for each member.
             a.len() == b.len()
                 && a.iter()
-                    .all(|(name, a)| b.get(name).is_some_and(|b| equal(a, b)))
+                    .zip(b)
+                    .all(|((name, a), (other, b))| name == other && equal(a, b))
         }
         _ => a == b,
     }
@@ -55,30 +56,35 @@ pub fn changed_pointers(before: &Value, after: &Value) -> Vec<Vec<String>> {
     found
 }
 
-/// `None` if an explicit null must be written.
-fn merge_patch(before: &Value, after: &Value) -> Option<Value> {
+/// `None` if an explicit null must be written, `Some(None)` if nothing must be.
+#[expect(
+    clippy::option_option,
+    reason = "the outer one ends the walk, the inner one a branch of it"
+)]
+fn merge_patch(before: &Value, after: &Value) -> Option<Option<Value>> {
     let (Value::Object(old), Value::Object(new)) = (before, after) else {
-        return if has_null_member(after) {
-            None
-        } else {
-            Some(after.clone())
-        };
+        if equal(before, after) {
+            return Some(None);
+        }
+        return (!has_null_member(after)).then(|| Some(after.clone()));
     };
     let mut patch = Map::new();
     for (name, new) in new {
         let change = match old.get(name) {
-            Some(old) if equal(old, new) => continue,
+            Some(old) if new.is_null() && old.is_null() => continue,
             // In a merge patch this null would delete the member.
             _ if new.is_null() => return None,
             Some(old) => merge_patch(old, new)?,
             None => merge_patch(&Value::Null, new)?,
         };
-        patch.insert(name.clone(), change);
+        if let Some(change) = change {
+            patch.insert(name.clone(), change);
+        }
     }
     for name in old.keys().filter(|name| !new.contains_key(*name)) {
         patch.insert(name.clone(), Value::Null);
     }
-    Some(Value::Object(patch))
+    Some((!patch.is_empty()).then_some(Value::Object(patch)))
 }
 
 /// Whether a member anywhere in the tree is null. Inside arrays too: the API server's merge (evanphx/json-patch) drops those as
@@ -126,8 +132,8 @@ fn changes<'a>(
     found: &mut Vec<Vec<String>>,
 ) {
     let (old, new) = match (before, after) {
-        (Some(before), Some(after)) if equal(before, after) => return,
         (Some(Value::Object(old)), Some(Value::Object(new))) => (Some(old), Some(new)),
+        (Some(before), Some(after)) if equal(before, after) => return,
         (Some(Value::Object(only)), None) if !only.is_empty() => (Some(only), None),
         (None, Some(Value::Object(only))) if !only.is_empty() => (None, Some(only)),
         _ => {
@@ -194,6 +200,15 @@ mod tests {
             .collect();
         found.sort();
         assert_eq!(found, changed);
+    }
+
+    /// What [`equal`] relies on.
+    #[test]
+    fn maps_are_sorted() {
+        let Value::Object(map) = json!({"b": 1, "a": 2, "c": 3}) else {
+            panic!("it is an object")
+        };
+        assert_eq!(map.keys().collect::<Vec<_>>(), ["a", "b", "c"]);
     }
 
     #[test]

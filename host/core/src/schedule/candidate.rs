@@ -1,7 +1,11 @@
 //! Who may be asked about an object, and what its due times are counted from.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
+use super::shelf::{Kept, Shelf};
+use crate::object::Kind;
 use crate::time::Time;
 
 /// A plugin's subject that matches an object, with all the plugin may see of it.
@@ -18,7 +22,7 @@ pub struct Candidate {
     /// When a declared read changed last, as far as was seen; [`Candidate::since`] after a restart.
     pub changed: Time,
     /// The plugins changed after that.
-    pub anew: Option<Anew>,
+    pub anew: Option<Box<Anew>>,
 }
 
 /// Other plugins were set in while an object stayed as it was. A delay that ran goes on, others begin.
@@ -57,10 +61,56 @@ impl Candidate {
         if let Some(waiting) = waiting {
             self.changed = self.counted_from(&waiting.stage);
         }
-        self.anew = Some(Anew {
+        self.anew = Some(Box::new(Anew {
             pending: waiting.map(|waiting| waiting.stage.clone()),
             at: now,
-        });
+        }));
+    }
+}
+
+/// All candidates of an object: with what they see at hand while a question is open, put away while the object rests.
+#[derive(Debug)]
+pub(super) enum Candidates {
+    AtHand(Arc<[Candidate]>),
+    /// Each without its reads, and these.
+    PutAway(Box<[(Candidate, Kept)]>),
+}
+
+// === impl Candidates ===
+
+impl Candidates {
+    pub(super) fn put_away(&mut self, shelf: &mut Shelf, kind: &Kind) {
+        let Self::AtHand(candidates) = self else {
+            return;
+        };
+        let put_away = |candidate: &Candidate| {
+            let kept = shelf.put(kind, &candidate.reads);
+            let (reads, anew) = (Box::default(), candidate.anew.clone());
+            let candidate = Candidate {
+                reads,
+                anew,
+                ..*candidate
+            };
+            (candidate, kept)
+        };
+        *self = Self::PutAway(candidates.iter().map(put_away).collect());
+    }
+
+    /// Has them at hand again.
+    pub(super) fn fetch(&mut self, shelf: &Shelf, kind: &Kind) -> Arc<[Candidate]> {
+        let candidates = match self {
+            Self::AtHand(candidates) => return Arc::clone(candidates),
+            Self::PutAway(candidates) => candidates,
+        };
+        // What was put away under its kind comes back; a plugin refuses an empty text, and the object is held.
+        let fetch = |(candidate, kept): (Candidate, Kept)| Candidate {
+            reads: shelf.get(kind, &kept).unwrap_or_default(),
+            ..candidate
+        };
+        let candidates: Arc<[Candidate]> =
+            std::mem::take(candidates).into_iter().map(fetch).collect();
+        *self = Self::AtHand(Arc::clone(&candidates));
+        candidates
     }
 }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::candidate::{Anew, Candidate, Played};
+use super::candidate::{Anew, Candidate, Candidates, Played};
+use super::shelf::{Kept, Shelf};
 use super::{Failures, Outcome, REFUSED, REPEATED, Sight, Standing, TRANSIENT, Task, WATCH_GRACE};
 use crate::guard::Unheeded;
 use crate::object::{Key, ResourceVersion, Snapshot, Uid};
@@ -17,21 +18,22 @@ use crate::time::Time;
 pub(super) enum Body {
     /// As parsed: quick, but four times the size.
     Tree(Arc<Value>),
-    /// As JSON text.
-    Text(Box<str>),
+    /// As JSON text, put away.
+    Text(Kept),
 }
 
 impl Body {
-    pub(super) fn text(snapshot: &Snapshot) -> Option<Self> {
-        serde_json::to_string(snapshot.body())
-            .ok()
-            .map(|text| Self::Text(text.into_boxed_str()))
+    pub(super) fn text(snapshot: &Snapshot, shelf: &mut Shelf) -> Option<Self> {
+        let text = serde_json::to_string(snapshot.body()).ok()?;
+        Some(Self::Text(shelf.put(&snapshot.key().kind, &text)))
     }
 
-    pub(super) fn restore(self, key: &Key, entry: &Entry) -> Option<Snapshot> {
+    pub(super) fn restore(self, key: &Key, entry: &Entry, shelf: &Shelf) -> Option<Snapshot> {
         let tree = match self {
             Self::Tree(tree) => tree,
-            Self::Text(text) => Arc::new(serde_json::from_str(&text).ok()?),
+            Self::Text(kept) => {
+                Arc::new(serde_json::from_str(&shelf.get(&key.kind, &kept)?).ok()?)
+            }
         };
         Some(Snapshot::restore(
             key.clone(),
@@ -43,13 +45,14 @@ impl Body {
 }
 
 /// Where an object stands between two runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
     Undecided,
     Unclaimed,
     Passed,
     Idle,
-    Waiting(Played),
+    /// For the stage in [`Entry::waiting`].
+    Waiting,
     WithoutEffect,
     BackingOff,
 }
@@ -61,7 +64,7 @@ pub(super) struct Entry {
     pub(super) seen: Time,
     pub(super) version: ResourceVersion,
     pub(super) rank: Rank,
-    pub(super) candidates: Arc<[Candidate]>,
+    pub(super) candidates: Candidates,
     pub(super) body: Option<Body>,
     /// What is known changed since the last decision.
     pub(super) dirty: bool,
@@ -92,7 +95,7 @@ impl Entry {
     pub(super) fn new(sight: &Sight<'_>, body: Body, now: Time) -> Self {
         let changed = |candidate: &Candidate| Candidate {
             changed: candidate.since,
-            anew: sight.begun.map(Anew::since),
+            anew: sight.begun.map(Anew::since).map(Box::new),
             ..candidate.clone()
         };
         Self {
@@ -100,7 +103,7 @@ impl Entry {
             seen: now,
             version: sight.snapshot.version(),
             rank: sight.order.rank(sight.snapshot.body()),
-            candidates: sight.candidates.iter().map(changed).collect(),
+            candidates: Candidates::AtHand(sight.candidates.iter().map(changed).collect()),
             keep_body: sight.keep_body,
             body: Some(body),
             dirty: true,
@@ -120,23 +123,26 @@ impl Entry {
     }
 
     /// When a new object has its first turn: in the order of age, so that a burst is served oldest first.
-    pub(super) fn arrival(&self, now: Time) -> Time {
-        self.candidates
-            .iter()
-            .map(|candidate| candidate.since)
-            .min()
-            .unwrap_or(now)
-            .min(now)
+    pub(super) fn arrival(sight: &Sight<'_>, now: Time) -> Time {
+        let since = sight.candidates.iter().map(|candidate| candidate.since);
+        since.min().unwrap_or(now).min(now)
     }
 
     /// Takes in a newer version, or the same once more as other plugins see it. Answers whether a candidate sees anything new.
-    pub(super) fn renew(&mut self, sight: Sight<'_>, rank: Rank, now: Time) -> bool {
+    pub(super) fn renew(
+        &mut self,
+        sight: Sight<'_>,
+        rank: Rank,
+        shelf: &Shelf,
+        now: Time,
+    ) -> bool {
+        let before = self.candidates.fetch(shelf, &sight.snapshot.key().kind);
         let mut candidates = sight.candidates;
         let blind = std::mem::take(&mut self.blind);
-        let mut changed = blind || candidates.len() != self.candidates.len();
+        let mut changed = blind || candidates.len() != before.len();
         for candidate in &mut candidates {
             // After a change of the plugins their subjects have other places.
-            let known = self.candidates.iter().find(|known| {
+            let known = before.iter().find(|known| {
                 known.plugin == candidate.plugin && (blind || known.subject == candidate.subject)
             });
             match known {
@@ -151,7 +157,7 @@ impl Entry {
                 None => {
                     changed = true;
                     candidate.changed = candidate.since;
-                    candidate.anew = blind.then(|| Anew::since(now));
+                    candidate.anew = blind.then(|| Box::new(Anew::since(now)));
                 }
             }
         }
@@ -159,7 +165,7 @@ impl Entry {
         self.version = sight.snapshot.version();
         self.rank = rank;
         self.keep_body = sight.keep_body;
-        self.candidates = candidates.into();
+        self.candidates = Candidates::AtHand(candidates.into());
         let outdated = is_newer && self.outdated.take().is_some();
         let inert = std::mem::take(&mut self.inert);
         let asked = changed || outdated || inert;
@@ -170,7 +176,7 @@ impl Entry {
     /// Whether the next run will need the whole object.
     pub(super) fn wants_body(&self) -> bool {
         match self.state {
-            State::Waiting(_) | State::BackingOff => true,
+            State::Waiting | State::BackingOff => true,
             State::Unclaimed => self.dirty || self.keep_body,
             _ => self.dirty || self.needs_body,
         }
@@ -207,7 +213,8 @@ impl Entry {
             Outcome::Idle => self.rest(State::Idle),
             Outcome::Wait(stage, due) => {
                 let due = self.not_before(&stage).map_or(due, |at| due.max(at));
-                self.rest(State::Waiting(stage));
+                self.rest(State::Waiting);
+                self.waiting = Some(stage);
                 Some(due.max(now))
             }
             Outcome::Stored(stage) => {
@@ -258,10 +265,7 @@ impl Entry {
     }
 
     fn rest(&mut self, state: State) -> Option<Time> {
-        self.waiting = match &state {
-            State::Waiting(stage) => Some(stage.clone()),
-            _ => None,
-        };
+        self.waiting = None;
         self.state = state;
         self.attempts = 0;
         None
@@ -334,26 +338,24 @@ impl Entry {
     }
 
     pub(super) fn standing(&self, next: Option<Time>) -> Standing {
-        let state = match &self.state {
+        let state = match self.state {
             State::Undecided => "Undecided",
             State::Unclaimed => "Unclaimed",
             State::Passed => "Passed",
             State::Idle => "Idle",
-            State::Waiting(_) => "Waiting",
+            State::Waiting => "Waiting",
             State::WithoutEffect => "WithoutEffect",
             State::BackingOff => "BackingOff",
         };
-        let stage = match &self.state {
-            State::Waiting(stage) => Some(stage.stage.clone()),
-            _ => None,
-        };
+        let waiting = self.waiting.as_ref();
+        let stage = waiting.filter(|_| self.state == State::Waiting);
         Standing {
             uid: self.uid.clone(),
             version: self.version,
             rank: self.rank.clone(),
             state,
             next,
-            stage,
+            stage: stage.map(|waiting| waiting.stage.clone()),
             last: self.last.as_ref().map(|(stage, _)| stage.clone()),
             failures: self.failures.clone(),
         }

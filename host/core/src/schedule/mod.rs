@@ -1,12 +1,14 @@
 //! What is known of every followed object, and whose turn is next.
 //!
 //! One [`Entry`](entry) per object: the newest version seen, its rank, and of each plugin that may have it the declared reads,
-//! from which it can be asked again at any time. The whole object is kept only while work on it is pending. The schedule hands
-//! out [`Run`]s, one at a time per object, and takes back what became of them; it never calls anybody.
+//! from which it can be asked again at any time. The whole object is kept only while work on it is pending. What is kept of an
+//! object that rests is put away small on a [`Shelf`](shelf). The schedule hands out [`Run`]s, one at a time per object, and takes
+//! back what became of them; it never calls anybody.
 
 mod candidate;
 mod entry;
 mod failures;
+mod shelf;
 mod supersede;
 #[cfg(test)]
 mod tests;
@@ -26,10 +28,11 @@ use crate::time::Time;
 pub use candidate::{Anew, Candidate, Played};
 use entry::{Body, Entry};
 pub use failures::{Failure, Failures};
+use shelf::Shelf;
 
 /// How long a conflict waits for the watch to bring the newer version before the object is read.
 const WATCH_GRACE: Duration = Duration::from_secs(1);
-/// Whole objects kept as trees at once; past that they are kept as text, at a quarter of the memory, and parsed again in their run.
+/// Whole objects kept as trees at once; past that they are put away as text, and parsed again in their run.
 const MAX_TREES: usize = 32;
 /// Retries of what failed in passing: an API server that is busy, a conflict that repeats.
 const TRANSIENT: Backoff = Backoff {
@@ -173,6 +176,7 @@ pub struct Schedule {
     /// Boxed, since a table is half empty, and there twice while it grows.
     entries: HashMap<Key, Box<Entry>>,
     queue: Queue<Key>,
+    shelf: Shelf,
     trees: usize,
 }
 
@@ -192,7 +196,7 @@ impl Schedule {
                 self.drop_body(&key);
                 let body = self.body(sight.snapshot);
                 let entry = Entry::new(&sight, body, now);
-                let due = entry.arrival(now);
+                let due = Entry::arrival(&sight, now);
                 self.entries.insert(key.clone(), Box::new(entry));
                 self.queue.push(key, due);
                 Observed::New
@@ -209,7 +213,10 @@ impl Schedule {
         // With other plugins there may be another order, and ranks of two orders say nothing of each other.
         let backward = (!entry.blind && !entry.rank.reaches(sight.order, &rank))
             .then(|| Box::new((entry.rank.clone(), rank.clone())));
-        let reads_changed = entry.renew(sight, rank, now);
+        let reads_changed = entry.renew(sight, rank, &self.shelf, now);
+        if !entry.dirty {
+            entry.candidates.put_away(&mut self.shelf, &key.kind);
+        }
         let wanted = entry.wants_body();
         if reads_changed {
             self.queue.push(key.clone(), now);
@@ -289,13 +296,13 @@ impl Schedule {
             if matches!(body, Some(Body::Tree(_))) {
                 self.trees = self.trees.saturating_sub(1);
             }
-            let snapshot = body.and_then(|body| body.restore(&key, entry));
+            let snapshot = body.and_then(|body| body.restore(&key, entry, &self.shelf));
             return Some(Run {
                 uid: entry.uid.clone(),
                 version: entry.version,
                 due: due.max(entry.seen),
                 task,
-                candidates: std::sync::Arc::clone(&entry.candidates),
+                candidates: entry.candidates.fetch(&self.shelf, &key.kind),
                 snapshot,
                 pause: entry.pause(),
                 remade: entry.remade(),
@@ -323,7 +330,19 @@ impl Schedule {
             return;
         };
         let due = entry.settle(outcome, now).filter(|_| !entry.blind);
-        let wants = entry.wants_body() && entry.body.is_none();
+        if !entry.dirty {
+            entry.candidates.put_away(&mut self.shelf, &key.kind);
+        }
+        // A body of an older version would be played and answered 409: only the newest is worth keeping.
+        let kept = snapshot.filter(|snapshot| {
+            entry.wants_body()
+                && entry.body.is_none()
+                && snapshot.uid() == uid
+                && snapshot.version() == entry.version
+        });
+        if let Some(body) = kept.and_then(|snapshot| Body::text(snapshot, &mut self.shelf)) {
+            entry.keep(body);
+        }
         match due {
             Some(due) => {
                 let due = self.queue.due_at(key).map_or(due, |queued| queued.min(due));
@@ -332,18 +351,6 @@ impl Schedule {
             // What was queued meanwhile turned out to be our own doing.
             None if !entry.dirty || entry.blind => self.queue.remove(key),
             None => {}
-        }
-        // A body of an older version would be played and answered 409: only the newest is worth keeping.
-        let kept = snapshot.filter(|snapshot| wants && snapshot.uid() == uid);
-        if let Some(snapshot) = kept {
-            let newest = self
-                .entries
-                .get(key)
-                .is_some_and(|entry| entry.version == snapshot.version());
-            let body = newest.then(|| Body::text(snapshot)).flatten();
-            if let Some((entry, body)) = self.entries.get_mut(key).zip(body) {
-                entry.keep(body);
-            }
         }
     }
 
@@ -419,7 +426,8 @@ impl Schedule {
             self.trees += 1;
             return Body::Tree(snapshot.shared_body());
         }
-        Body::text(snapshot).unwrap_or_else(|| Body::Tree(snapshot.shared_body()))
+        Body::text(snapshot, &mut self.shelf)
+            .unwrap_or_else(|| Body::Tree(snapshot.shared_body()))
     }
 
     fn drop_body(&mut self, key: &Key) {

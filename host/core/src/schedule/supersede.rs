@@ -1,7 +1,7 @@
 //! Other plugins for objects that are known: every one of them is a question again.
 
 use super::Schedule;
-use super::candidate::Candidate;
+use super::candidate::{Candidate, Candidates};
 use super::entry::{Entry, State};
 use crate::object::{Kind, Snapshot};
 use crate::time::Time;
@@ -22,8 +22,10 @@ impl Schedule {
                 continue;
             };
             // Who waits to be seen by the last plugins is not seen by the next ones either.
-            let known = (!entry.blind).then_some(&*entry.candidates);
-            entry.supersede(known.and_then(&candidates), now);
+            let known = entry.candidates.fetch(&self.shelf, kind);
+            let seen = (!entry.blind).then_some(&*known);
+            let next = seen.and_then(&candidates);
+            entry.supersede((&known, next), now);
             if entry.blind {
                 self.queue.remove(&key);
             } else {
@@ -44,13 +46,13 @@ impl Schedule {
 impl Entry {
     /// What was decided is a question again, and what stood in the way of its answer is forgotten. With no candidates nobody is asked
     /// until a sight brings some.
-    fn supersede(&mut self, candidates: Option<Vec<Candidate>>, now: Time) {
-        self.blind = candidates.is_none();
-        let mut candidates = candidates.unwrap_or_else(|| self.candidates.to_vec());
+    fn supersede(&mut self, (known, next): (&[Candidate], Option<Vec<Candidate>>), now: Time) {
+        self.blind = next.is_none();
+        let mut candidates = next.unwrap_or_else(|| known.to_vec());
         for candidate in &mut candidates {
             candidate.supersede(self.waiting.as_ref(), now);
         }
-        self.candidates = candidates.into();
+        self.candidates = Candidates::AtHand(candidates.into());
         self.dirty = true;
         self.woken = true;
         self.inert = false;
@@ -58,7 +60,7 @@ impl Entry {
         self.failures.clear();
         self.attempts = 0;
         self.repeats = 0;
-        if matches!(self.state, State::Waiting(_) | State::BackingOff) {
+        if matches!(self.state, State::Waiting | State::BackingOff) {
             self.state = State::Undecided;
         }
     }
