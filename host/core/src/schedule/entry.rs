@@ -77,13 +77,13 @@ pub(super) struct Entry {
     /// A run found no body and cannot go on without.
     pub(super) needs_body: bool,
     /// The version in which the server stored something else than the last play meant.
-    pub(super) remade: Option<(ResourceVersion, Unheeded)>,
+    pub(super) remade: Option<Box<(ResourceVersion, Unheeded)>>,
     pub(super) failures: Failures,
     /// Whether the body is worth keeping while the object is not ours, since it soon may be.
     keep_body: bool,
     pub(super) state: State,
     /// The stage that waits, also while its play is tried again.
-    pub(super) waiting: Option<Played>,
+    pub(super) waiting: Option<Box<Played>>,
     /// The version that the server said is not its newest.
     outdated: Option<ResourceVersion>,
     pub(super) attempts: u32,
@@ -214,7 +214,7 @@ impl Entry {
             Outcome::Wait(stage, due) => {
                 let due = self.not_before(&stage).map_or(due, |at| due.max(at));
                 self.rest(State::Waiting);
-                self.waiting = Some(stage);
+                self.waiting = Some(Box::new(stage));
                 Some(due.max(now))
             }
             Outcome::Stored(stage) => {
@@ -224,7 +224,7 @@ impl Entry {
             }
             Outcome::Remade(stage, version, unheeded) => {
                 self.remember(stage, now);
-                self.remade = Some((version, unheeded));
+                self.remade = Some(Box::new((version, unheeded)));
                 self.rest(State::Undecided);
                 self.ask(now)
             }
@@ -333,7 +333,7 @@ impl Entry {
 
     /// What the last play asked for in vain, while the object is as the server remade it.
     pub(super) fn remade(&self) -> Option<Unheeded> {
-        let (version, unheeded) = self.remade.as_ref()?;
+        let (version, unheeded) = self.remade.as_deref()?;
         (*version == self.version).then(|| unheeded.clone())
     }
 

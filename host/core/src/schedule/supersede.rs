@@ -50,7 +50,7 @@ impl Entry {
         self.blind = next.is_none();
         let mut candidates = next.unwrap_or_else(|| known.to_vec());
         for candidate in &mut candidates {
-            candidate.supersede(self.waiting.as_ref(), now);
+            candidate.supersede(self.waiting.as_deref(), now);
         }
         self.candidates = Candidates::AtHand(candidates.into());
         self.dirty = true;
