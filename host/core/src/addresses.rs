@@ -141,7 +141,11 @@ impl Addresses {
     /// # Errors
     /// If another pod was seen with it before. It counts as this one's nevertheless, and is free when both are gone.
     pub fn reserve(&mut self, owner: &Uid, ip: IpAddr) -> Result<(), AddressError> {
-        let holders = self.holders.entry(ip).or_default();
+        // Nearly always there is one, and room for more is of no use.
+        let holders = self.holders.entry(ip).or_insert_with(|| Holders {
+            owners: Vec::with_capacity(1),
+            nodes: 0,
+        });
         let first = holders
             .owners
             .first()
@@ -149,7 +153,8 @@ impl Addresses {
             .cloned();
         if !holders.owners.contains(owner) {
             holders.owners.push(owner.clone());
-            self.owners.entry(owner.clone()).or_default().push(ip);
+            let owned = self.owners.entry(owner.clone());
+            owned.or_insert_with(|| Vec::with_capacity(1)).push(ip);
             self.mark(ip);
         }
         first.map_or(Ok(()), |owner| Err(AddressError::Duplicate { ip, owner }))

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use kube::core::{ApiResource, GroupVersionKind};
 use serde_json::{Value, json};
 use stagewright_core::description::{Description, Subject};
+use stagewright_core::guard::Surface;
 use stagewright_core::object::Kind;
 
 use crate::args::{Output, RbacArgs, RunConfig, Surroundings};
@@ -96,7 +97,7 @@ impl Rights {
         for applies in &description.applies {
             let (group, resource) = resource(&applies.kind);
             self.add(&group, &resource, &["get", "create", "patch", "delete"]);
-            self.add(&group, &format!("{resource}/status"), &["patch"]);
+            self.patches(&applies.kind, true, true);
         }
     }
 
@@ -109,12 +110,12 @@ impl Rights {
             .iter()
             .map(ToString::to_string)
             .partition(is_status);
-        if !status.is_empty() || others.iter().any(String::is_empty) {
-            self.add(&group, &format!("{resource}/status"), &["patch"]);
-        }
-        if !others.is_empty() {
-            self.add(&group, &resource, &["patch"]);
-        }
+        let whole = others.iter().any(String::is_empty);
+        self.patches(
+            &subject.kind,
+            whole || !status.is_empty(),
+            !others.is_empty(),
+        );
         // A description does not say whether its plays end objects.
         self.add(&group, &resource, &["delete"]);
         // Since 1.36 a status of devices on other nodes is a right of its own (KEP-4817, `pkg/registry/resource/resourceclaim`).
@@ -132,10 +133,25 @@ impl Rights {
     fn of_live_stages(&mut self) {
         self.add("kwok.x-k8s.io", "stages", &READ);
         self.add("kwok.x-k8s.io", "stages/status", &["patch"]);
-        for resource in ["nodes", "pods"] {
-            self.add("", resource, &READ);
-            self.add("", resource, &["patch", "delete"]);
-            self.add("", &format!("{resource}/status"), &["patch"]);
+        for kind in ["Node", "Pod"] {
+            let kind = Kind::new("v1", kind);
+            let (group, resource) = resource(&kind);
+            self.add(&group, &resource, &READ);
+            self.add(&group, &resource, &["delete"]);
+            self.patches(&kind, true, true);
+        }
+    }
+
+    /// Patches of an object's status, and of the rest of it. Where a kind has no such subresource its status is written with the object;
+    /// of custom kinds only their definition knows.
+    fn patches(&mut self, kind: &Kind, status: bool, others: bool) {
+        let (group, resource) = resource(kind);
+        let apart = Surface::built_in(kind).map(Surface::has_status);
+        if status && apart != Some(false) {
+            self.add(&group, &format!("{resource}/status"), &["patch"]);
+        }
+        if others || (status && apart != Some(true)) {
+            self.add(&group, &resource, &["patch"]);
         }
     }
 
@@ -180,6 +196,8 @@ mod tests {
                 {"kind": "example.com/v1/Proxy", "reads": ["/status/phase"], "writes": ["/status/phase"],
                     "relations": [{"name": "net", "kind": "networking.k8s.io/v1/Ingress", "by": {"name": "/spec/ingress"}, "reads": ["/spec"]}]},
                 {"kind": "v1/Pod", "reads": ["/spec"], "writes": ["/metadata/finalizers"]},
+                {"kind": "v1/Node", "reads": ["/spec"], "writes": ["/status"]},
+                {"kind": "resource.k8s.io/v1/ResourceSlice", "reads": ["/spec"], "writes": [""]},
             ],
         });
         let mut rights = Rights::default();
@@ -188,10 +206,12 @@ mod tests {
         let expected = json!([
             {"apiGroups": [""], "resources": ["persistentvolumes"], "verbs": ["create", "delete", "get", "patch"]},
             {"apiGroups": [""], "resources": ["pods"], "verbs": ["delete", "get", "list", "patch", "watch"]},
-            {"apiGroups": [""], "resources": ["persistentvolumes/status"], "verbs": ["patch"]},
-            {"apiGroups": ["example.com"], "resources": ["proxies"], "verbs": ["delete", "get", "list", "watch"]},
+            {"apiGroups": [""], "resources": ["nodes"], "verbs": ["delete", "get", "list", "watch"]},
+            {"apiGroups": [""], "resources": ["nodes/status", "persistentvolumes/status"], "verbs": ["patch"]},
+            {"apiGroups": ["example.com"], "resources": ["proxies"], "verbs": ["delete", "get", "list", "patch", "watch"]},
             {"apiGroups": ["example.com"], "resources": ["proxies/status"], "verbs": ["patch"]},
             {"apiGroups": ["networking.k8s.io"], "resources": ["ingresses"], "verbs": ["get", "list", "watch"]},
+            {"apiGroups": ["resource.k8s.io"], "resources": ["resourceslices"], "verbs": ["delete", "get", "list", "patch", "watch"]},
         ]);
         assert_eq!(rules, expected);
     }

@@ -216,7 +216,9 @@ impl Surface {
         self.cluster_wide
     }
 
-    pub(super) fn has_status(self) -> bool {
+    /// Whether its status is a resource of its own.
+    #[must_use]
+    pub fn has_status(self) -> bool {
         self.status
     }
 

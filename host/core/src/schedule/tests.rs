@@ -104,6 +104,43 @@ fn a_touch_restarts_nothing() {
     );
 }
 
+/// Alike objects are put away against each other; each comes back with its own text.
+#[test]
+fn what_rested_comes_back_whole() {
+    let mut schedule = Schedule::default();
+    let named = |number: u64| {
+        let name = format!("pod-{number}");
+        let body = json!({"metadata": {"name": name, "namespace": "default", "uid": name, "resourceVersion": (number + 1).to_string(),
+            "labels": {"app": "a".repeat(200)}}, "status": {"phase": "Pending"}});
+        Snapshot::parse(&Kind::new("v1", "Pod"), body).unwrap()
+    };
+    let pods: Vec<Snapshot> = (0..100).map(named).collect();
+    for pod in &pods {
+        observe(&mut schedule, pod, &pod.body().to_string(), NOW);
+    }
+    while let Some(run) = schedule.start(NOW) {
+        let rest = if run.version.to_string().ends_with('1') {
+            Outcome::Wait(stage("start"), after(10))
+        } else {
+            Outcome::Idle
+        };
+        schedule.finish(&run.key, &run.uid, run.snapshot.as_ref(), rest, NOW);
+    }
+    for pod in &pods {
+        schedule.wake(pod.key(), after(10));
+    }
+    let mut seen = 0;
+    while let Some(run) = schedule.start(after(10)) {
+        let pod = pods.iter().find(|pod| pod.key() == &run.key).unwrap();
+        assert_eq!(*run.candidates[0].reads, *pod.body().to_string());
+        let kept = run.snapshot.as_ref().map(Snapshot::body);
+        assert_eq!(kept.is_some(), run.version.to_string().ends_with('1'));
+        assert!(kept.is_none_or(|kept| kept == pod.body()));
+        seen += 1;
+    }
+    assert_eq!(seen, 100);
+}
+
 #[test]
 fn a_changed_read_asks_again_at_once() {
     let mut schedule = waiting(after(15_000));
