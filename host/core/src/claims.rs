@@ -280,8 +280,9 @@ impl Claims {
     }
 
     /// The nodes that are ours, in order.
-    pub fn nodes(&self) -> impl Iterator<Item = &Arc<str>> {
-        self.ours.iter()
+    #[must_use]
+    pub fn nodes(&self) -> &BTreeSet<Arc<str>> {
+        &self.ours
     }
 
     /// Whether the selection has the node, whatever its lease says: the leases of these are to be acquired, by the rules of

@@ -144,7 +144,13 @@ impl Shared {
             }
         }
         if !candidates.is_empty() || brain.schedule.known(snapshot.key()).is_some() {
-            let keep_body = node_of(snapshot).is_some_and(|node| brain.claims.is_selected(node));
+            // A node that is seen first has no lease yet, and will be asked about as soon as it has.
+            let node = if kind.is_core("Node") {
+                Some(&*snapshot.key().name)
+            } else {
+                node_of(snapshot)
+            };
+            let keep_body = node.is_some_and(|node| brain.claims.is_selected(node));
             let sight = Sight {
                 snapshot,
                 order: &followed.order,
@@ -264,7 +270,12 @@ impl Shared {
     /// The nodes whose leases are to be held.
     fn publish_node(&self, name: &Arc<str>, uid: Option<Uid>) {
         self.selected.send_if_modified(|selected| match uid {
-            Some(uid) => selected.insert(Arc::clone(name), uid.clone()) != Some(uid),
+            // Whoever looks through all of them tells what stayed by its place in memory.
+            Some(uid) if selected.get(name) == Some(&uid) => false,
+            Some(uid) => {
+                selected.insert(Arc::clone(name), uid);
+                true
+            }
             None => selected.remove(name).is_some(),
         });
     }

@@ -150,7 +150,7 @@ impl Controller {
     /// How many nodes are ours.
     #[must_use]
     pub fn nodes(&self) -> usize {
-        self.shared.brain.lock().claims.nodes().count()
+        self.shared.brain.lock().claims.nodes().len()
     }
 
     /// A lease as a write of it was answered, so that its node is known to be ours before the watch says so.

@@ -1,5 +1,6 @@
 //! Whose lease is looked at next. Pure: times come in, jobs go out.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -82,35 +83,55 @@ impl Plan {
         wanted: &BTreeMap<Arc<str>, Uid>,
         now: Time,
     ) -> Vec<(Arc<str>, Uid, Held)> {
-        let known: Vec<Arc<str>> = self.nodes.keys().cloned().collect();
+        let (mut gone, mut new) = (Vec::new(), Vec::new());
+        self.compare(wanted, &mut gone, &mut new);
         let mut released = Vec::new();
-        for name in known {
-            let kept = self
-                .nodes
-                .get(&name)
-                .is_some_and(|node| wanted.get(&name) == Some(&node.uid));
-            if !kept && let Some(node) = self.remove(&name) {
-                let gone = !wanted.contains_key(&name);
-                released.extend(
-                    node.held
-                        .filter(|_| gone)
-                        .map(|held| (name, node.uid, held)),
-                );
+        for name in gone {
+            if let Some(node) = self.remove(&name) {
+                let held = node.held.filter(|_| !wanted.contains_key(&name));
+                released.extend(held.map(|held| (name, node.uid, held)));
             }
         }
-        for (name, uid) in wanted {
-            if !self.nodes.contains_key(name) {
-                let node = Node {
-                    uid: uid.clone(),
-                    held: None,
-                    attempts: 0,
-                    due: Some(now),
-                };
-                self.nodes.insert(Arc::clone(name), node);
-                self.tries.insert((now, Arc::clone(name)));
-            }
+        for (name, uid) in new {
+            let node = Node {
+                uid,
+                held: None,
+                attempts: 0,
+                due: Some(now),
+            };
+            self.tries.insert((now, Arc::clone(&name)));
+            self.nodes.insert(name, node);
         }
         released
+    }
+
+    /// Which nodes went and which came; one made anew did both. All of them are looked at whenever one changes, so both maps are walked
+    /// side by side, and what was known is known by its place in memory.
+    fn compare(
+        &self,
+        wanted: &BTreeMap<Arc<str>, Uid>,
+        gone: &mut Vec<Arc<str>>,
+        new: &mut Vec<(Arc<str>, Uid)>,
+    ) {
+        let (mut known, mut wanted) = (self.nodes.iter().peekable(), wanted.iter().peekable());
+        loop {
+            let order = match (known.peek(), wanted.peek()) {
+                (None, None) => return,
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                // Equality looks at the pointers first.
+                (Some((name, _)), Some((other, _))) if name == other => Ordering::Equal,
+                (Some((name, _)), Some((other, _))) => name.cmp(other),
+            };
+            let known = known.next_if(|_| order.is_le());
+            let wanted = wanted.next_if(|_| order.is_ge());
+            let same = known.zip(wanted);
+            if same.is_some_and(|((_, node), (_, uid))| node.uid == *uid) {
+                continue;
+            }
+            gone.extend(known.map(|(name, _)| Arc::clone(name)));
+            new.extend(wanted.map(|(name, uid)| (Arc::clone(name), uid.clone())));
+        }
     }
 
     /// The next turn that is due: the renewal that waits longest, or else the longest wait for a lease that is not ours yet.

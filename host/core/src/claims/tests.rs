@@ -48,7 +48,7 @@ fn pod(node: &str) -> Snapshot {
 }
 
 fn ours(claims: &Claims) -> Vec<&str> {
-    claims.nodes().map(AsRef::as_ref).collect()
+    claims.nodes().iter().map(AsRef::as_ref).collect()
 }
 
 /// A pod on `n1` and the node itself can be claimed, or not for this reason.

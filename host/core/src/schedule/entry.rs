@@ -31,9 +31,7 @@ impl Body {
     pub(super) fn restore(self, key: &Key, entry: &Entry, shelf: &Shelf) -> Option<Snapshot> {
         let tree = match self {
             Self::Tree(tree) => tree,
-            Self::Text(kept) => {
-                Arc::new(serde_json::from_str(&shelf.get(&key.kind, &kept)?).ok()?)
-            }
+            Self::Text(kept) => Arc::new(serde_json::from_str(&shelf.get(&key.kind, &kept)?).ok()?),
         };
         Some(Snapshot::restore(
             key.clone(),
@@ -129,13 +127,7 @@ impl Entry {
     }
 
     /// Takes in a newer version, or the same once more as other plugins see it. Answers whether a candidate sees anything new.
-    pub(super) fn renew(
-        &mut self,
-        sight: Sight<'_>,
-        rank: Rank,
-        shelf: &Shelf,
-        now: Time,
-    ) -> bool {
+    pub(super) fn renew(&mut self, sight: Sight<'_>, rank: Rank, shelf: &Shelf, now: Time) -> bool {
         let before = self.candidates.fetch(shelf, &sight.snapshot.key().kind);
         let mut candidates = sight.candidates;
         let blind = std::mem::take(&mut self.blind);

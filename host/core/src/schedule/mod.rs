@@ -426,8 +426,7 @@ impl Schedule {
             self.trees += 1;
             return Body::Tree(snapshot.shared_body());
         }
-        Body::text(snapshot, &mut self.shelf)
-            .unwrap_or_else(|| Body::Tree(snapshot.shared_body()))
+        Body::text(snapshot, &mut self.shelf).unwrap_or_else(|| Body::Tree(snapshot.shared_body()))
     }
 
     fn drop_body(&mut self, key: &Key) {

@@ -106,7 +106,12 @@ mod tests {
         let kept: Vec<Kept> = texts.iter().map(|text| shelf.put(&kind, text)).collect();
         for (text, kept) in texts.iter().zip(&kept) {
             assert_eq!(shelf.get(&kind, kept).as_deref(), Some(text.as_str()));
-            assert!(kept.size() * 4 < text.len(), "{} of {}", kept.size(), text.len());
+            assert!(
+                kept.size() * 4 < text.len(),
+                "{} of {}",
+                kept.size(),
+                text.len()
+            );
         }
         assert!(shelf.0[&kind].len() < 2 * texts[0].len());
     }
