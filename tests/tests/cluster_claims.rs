@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 
 fn main() {
     scenario::play(&[
+        stagewright_tests::scenario!(a_new_node_is_kept_until_its_lease_is_had),
         stagewright_tests::scenario!(a_node_that_loses_its_label_takes_1000_pending_pods_with_it),
         stagewright_tests::scenario!(mirror_pods_are_never_touched),
         stagewright_tests::scenario!(a_real_node_and_its_pods_are_never_touched),
@@ -21,6 +22,27 @@ fn main() {
 
 fn has_address(pod: &Value) -> bool {
     !text(pod, "/status/podIP").is_empty()
+}
+
+/// What a node looks like is known when its lease comes: nobody asks the server for it once more.
+async fn a_new_node_is_kept_until_its_lease_is_had(scene: Scene) -> Result<()> {
+    let host = scene.host(&scene.selected()).await?;
+    for number in 0..5 {
+        scene.ready_node(&format!("new-{number}")).await?;
+    }
+    let metrics = host.metrics().await?;
+    let requests = |verb: &str, resource: &str| {
+        let labels = format!("{{verb=\"{verb}\",resource=\"{resource}\"");
+        let mut lines = metrics.lines();
+        lines.find(|line| line.starts_with(&format!("stagewright_requests_total{labels}")))
+    };
+    ensure!(
+        requests("create", "leases").is_some() && requests("patch", "nodes/status").is_some(),
+        "requests are counted otherwise: {metrics}"
+    );
+    let read = requests("get", "nodes");
+    ensure!(read.is_none(), "nodes were read: {read:?}");
+    Ok(())
 }
 
 /// 1,000 pods wait for their first stage when their node leaves the selection; none is written to until it comes back.
