@@ -141,20 +141,19 @@ impl Addresses {
     /// # Errors
     /// If another pod was seen with it before. It counts as this one's nevertheless, and is free when both are gone.
     pub fn reserve(&mut self, owner: &Uid, ip: IpAddr) -> Result<(), AddressError> {
-        // Nearly always there is one, and room for more is of no use.
-        let holders = self.holders.entry(ip).or_insert_with(|| Holders {
-            owners: Vec::with_capacity(1),
-            nodes: 0,
-        });
+        let holders = self.holders.entry(ip).or_default();
         let first = holders
             .owners
             .first()
             .filter(|first| *first != owner)
             .cloned();
         if !holders.owners.contains(owner) {
+            // Nearly always there is one, and room for more is of no use.
+            holders.owners.reserve_exact(1);
             holders.owners.push(owner.clone());
-            let owned = self.owners.entry(owner.clone());
-            owned.or_insert_with(|| Vec::with_capacity(1)).push(ip);
+            let owned = self.owners.entry(owner.clone()).or_default();
+            owned.reserve_exact(1);
+            owned.push(ip);
             self.mark(ip);
         }
         first.map_or(Ok(()), |owner| Err(AddressError::Duplicate { ip, owner }))

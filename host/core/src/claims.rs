@@ -294,6 +294,13 @@ impl Claims {
             .is_some_and(|node| matches!(node.selected, Some((_, Taken::Yes))))
     }
 
+    /// The same of the node that decides whose the object is.
+    #[must_use]
+    pub fn is_on_selected(&self, object: &Snapshot) -> bool {
+        let node = node_of(object).ok().flatten();
+        node.is_some_and(|node| self.is_selected(node))
+    }
+
     fn entry(&mut self, name: &str) -> Option<(Arc<str>, &mut Node)> {
         let name = Arc::clone(self.nodes.get_key_value(name)?.0);
         let node = self.nodes.get_mut(&name)?;

@@ -145,12 +145,7 @@ impl Shared {
         }
         if !candidates.is_empty() || brain.schedule.known(snapshot.key()).is_some() {
             // A node that is seen first has no lease yet, and will be asked about as soon as it has.
-            let node = if kind.is_core("Node") {
-                Some(&*snapshot.key().name)
-            } else {
-                node_of(snapshot)
-            };
-            let keep_body = node.is_some_and(|node| brain.claims.is_selected(node));
+            let keep_body = brain.claims.is_on_selected(snapshot);
             let sight = Sight {
                 snapshot,
                 order: &followed.order,

@@ -41,6 +41,9 @@ pub(super) enum Outcome {
     },
 }
 
+/// A node by its name, and which one it is.
+type Named = (Arc<str>, Uid);
+
 /// The nodes, and when each lease's turn is.
 #[derive(Debug)]
 pub(super) struct Plan {
@@ -83,8 +86,7 @@ impl Plan {
         wanted: &BTreeMap<Arc<str>, Uid>,
         now: Time,
     ) -> Vec<(Arc<str>, Uid, Held)> {
-        let (mut gone, mut new) = (Vec::new(), Vec::new());
-        self.compare(wanted, &mut gone, &mut new);
+        let (gone, new) = self.compare(wanted);
         let mut released = Vec::new();
         for name in gone {
             if let Some(node) = self.remove(&name) {
@@ -107,16 +109,12 @@ impl Plan {
 
     /// Which nodes went and which came; one made anew did both. All of them are looked at whenever one changes, so both maps are walked
     /// side by side, and what was known is known by its place in memory.
-    fn compare(
-        &self,
-        wanted: &BTreeMap<Arc<str>, Uid>,
-        gone: &mut Vec<Arc<str>>,
-        new: &mut Vec<(Arc<str>, Uid)>,
-    ) {
+    fn compare(&self, wanted: &BTreeMap<Arc<str>, Uid>) -> (Vec<Arc<str>>, Vec<Named>) {
+        let (mut gone, mut new) = (Vec::new(), Vec::new());
         let (mut known, mut wanted) = (self.nodes.iter().peekable(), wanted.iter().peekable());
         loop {
             let order = match (known.peek(), wanted.peek()) {
-                (None, None) => return,
+                (None, None) => return (gone, new),
                 (Some(_), None) => Ordering::Less,
                 (None, Some(_)) => Ordering::Greater,
                 // Equality looks at the pointers first.

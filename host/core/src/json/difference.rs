@@ -19,9 +19,9 @@ pub enum Difference {
 #[must_use]
 pub fn difference(before: &Value, after: &Value) -> Difference {
     match merge_patch(before, after) {
-        Some(Some(patch)) => return Difference::Merge(patch),
-        Some(None) => return Difference::None,
-        None => {}
+        Ok(Some(patch)) => return Difference::Merge(patch),
+        Ok(None) => return Difference::None,
+        Err(ExplicitNull) => {}
     }
     let mut operations = Vec::new();
     json_patch(before, after, &mut Vec::new(), &mut operations);
@@ -56,24 +56,26 @@ pub fn changed_pointers(before: &Value, after: &Value) -> Vec<Vec<String>> {
     found
 }
 
-/// `None` if an explicit null must be written, `Some(None)` if nothing must be.
-#[expect(
-    clippy::option_option,
-    reason = "the outer one ends the walk, the inner one a branch of it"
-)]
-fn merge_patch(before: &Value, after: &Value) -> Option<Option<Value>> {
+/// A null that must be written, which a merge patch cannot say.
+struct ExplicitNull;
+
+/// `None` if nothing must be written.
+fn merge_patch(before: &Value, after: &Value) -> Result<Option<Value>, ExplicitNull> {
     let (Value::Object(old), Value::Object(new)) = (before, after) else {
         if equal(before, after) {
-            return Some(None);
+            return Ok(None);
         }
-        return (!has_null_member(after)).then(|| Some(after.clone()));
+        if has_null_member(after) {
+            return Err(ExplicitNull);
+        }
+        return Ok(Some(after.clone()));
     };
     let mut patch = Map::new();
     for (name, new) in new {
         let change = match old.get(name) {
             Some(old) if new.is_null() && old.is_null() => continue,
             // In a merge patch this null would delete the member.
-            _ if new.is_null() => return None,
+            _ if new.is_null() => return Err(ExplicitNull),
             Some(old) => merge_patch(old, new)?,
             None => merge_patch(&Value::Null, new)?,
         };
@@ -84,7 +86,7 @@ fn merge_patch(before: &Value, after: &Value) -> Option<Option<Value>> {
     for name in old.keys().filter(|name| !new.contains_key(*name)) {
         patch.insert(name.clone(), Value::Null);
     }
-    Some((!patch.is_empty()).then_some(Value::Object(patch)))
+    Ok((!patch.is_empty()).then_some(Value::Object(patch)))
 }
 
 /// Whether a member anywhere in the tree is null. Inside arrays too: the API server's merge (evanphx/json-patch) drops those as

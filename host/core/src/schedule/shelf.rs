@@ -33,10 +33,7 @@ pub(super) enum Kept {
 impl Shelf {
     /// Puts a text away. What is not like those before it joins the pattern, while there is room for it.
     pub(super) fn put(&mut self, kind: &Kind, text: &str) -> Kept {
-        let Some(pattern) = self.0.get_mut(kind) else {
-            self.0.insert(kind.clone(), Vec::new());
-            return self.put(kind, text);
-        };
+        let pattern = self.0.entry(kind.clone()).or_default();
         let mut bytes = compress_with_dict(text.as_bytes(), pattern);
         if bytes.len() > text.len() / 2 && pattern.len() + text.len() <= PATTERN {
             pattern.extend_from_slice(text.as_bytes());
