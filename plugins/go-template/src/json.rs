@@ -125,8 +125,18 @@ fn nested<'a>(
     out.push(close);
 }
 
+/// What is written as it is, escaped or not. Most texts have nothing else.
+fn is_bare(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\' | b'<' | b'>' | b'&')
+}
+
 fn string(text: &str, escape: bool, out: &mut String) {
     out.push('"');
+    if text.bytes().all(is_bare) {
+        out.push_str(text);
+        out.push('"');
+        return;
+    }
     for char in text.chars() {
         match char {
             '"' | '\\' => {

@@ -1,24 +1,23 @@
 //! YAML as `sigs.k8s.io/yaml` reads and writes it: YAML 1.1 with JSON's values.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use serde_json::Value as Json;
 
-use super::yaml_style::{Place, scalar};
+use super::yaml_style::{Place, pad, scalar, word};
 use super::{float, yaml_plain, yaml_read};
 
-/// Reads the first document.
+/// The first document as text of JSON.
 ///
 /// # Errors
 /// If it is no YAML, with line and column.
-pub fn read(text: &str) -> Result<Json, String> {
-    if let Some(plain) = yaml_plain::read(text) {
+pub fn json(text: &str) -> Result<String, String> {
+    if let Some(plain) = yaml_plain::json(text) {
         return Ok(plain);
     }
-    Ok(yaml_read::read_all(text)?
-        .into_iter()
-        .next()
-        .unwrap_or_default())
+    let first = yaml_read::read_all(text)?.into_iter().next();
+    Ok(first.unwrap_or_default().to_string())
 }
 
 /// Reads several documents; empty ones are left out.
@@ -93,12 +92,7 @@ impl Out {
                 if context != Context::Root {
                     self.text.push(' ');
                 }
-                let place = Place {
-                    column: self.column(),
-                    indent: indent + 2,
-                    is_key: false,
-                };
-                let text = plain(other).unwrap_or_else(|text| scalar(text, place));
+                let text = plain(other).unwrap_or_else(|text| self.scalar(text, indent, false));
                 // Only a literal block has lines of its own that end.
                 self.ended = text.ends_with('\n');
                 self.text.push_str(&text);
@@ -118,83 +112,84 @@ impl Out {
             self.text.push('\n');
         }
         self.ended = false;
-        self.text.extend(std::iter::repeat_n(' ', indent));
+        pad(&mut self.text, indent);
     }
 
     fn key(&mut self, key: &str, indent: usize) {
-        let place = Place {
-            column: self.column(),
-            indent: indent + 2,
-            is_key: true,
-        };
         // A long key is marked, and its value goes on a line of its own.
         if key.len() > 128 || key.contains('\n') {
-            let place = Place {
-                is_key: false,
-                ..place
-            };
-            let text = scalar(key, place);
+            let text = self.scalar(key, indent, false);
             self.text.push_str("? ");
             self.text.push_str(text.trim_end_matches('\n'));
             self.text.push('\n');
-            self.text.extend(std::iter::repeat_n(' ', indent));
+            pad(&mut self.text, indent);
         } else {
-            self.text.push_str(&scalar(key, place));
+            let text = self.scalar(key, indent, true);
+            self.text.push_str(&text);
         }
         self.text.push(':');
     }
 
-    fn column(&self) -> usize {
+    /// A string as it is written here.
+    fn scalar<'a>(&self, text: &'a str, indent: usize, is_key: bool) -> Cow<'a, str> {
+        if let Some(word) = word(text) {
+            return word;
+        }
         let line = self.text.rsplit('\n').next().unwrap_or_default();
-        line.chars().count()
+        let place = Place {
+            column: line.chars().count(),
+            indent: indent + 2,
+            is_key,
+        };
+        scalar(text, place).into()
     }
 }
 
 /// What needs no quotes; a string is handed back.
-fn plain(value: &Json) -> Result<String, &str> {
-    match value {
-        Json::Null => Ok("null".to_owned()),
-        Json::Bool(value) => Ok(value.to_string()),
-        Json::Number(number) => Ok(match (number.is_f64(), number.as_f64()) {
-            (true, Some(value)) => float::shortest(value),
-            _ => number.to_string(),
-        }),
-        Json::String(text) => Err(text),
-        Json::Array(_) => Ok("[]".to_owned()),
-        Json::Object(_) => Ok("{}".to_owned()),
-    }
+fn plain(value: &Json) -> Result<Cow<'_, str>, &str> {
+    Ok(match value {
+        Json::Null => "null".into(),
+        Json::Bool(true) => "true".into(),
+        Json::Bool(false) => "false".into(),
+        Json::Number(number) => match (number.is_f64(), number.as_f64()) {
+            (true, Some(value)) => float::shortest(value).into(),
+            _ => number.to_string().into(),
+        },
+        Json::String(text) => return Err(text),
+        Json::Array(_) => "[]".into(),
+        Json::Object(_) => "{}".into(),
+    })
 }
 
 /// The order of keys: letters behind all else, digits by their number.
 fn natural(a: &str, b: &str) -> Ordering {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let Some(at) = a.iter().zip(&b).position(|(a, b)| a != b) else {
-        return a.len().cmp(&b.len());
+    let same = a.chars().zip(b.chars()).take_while(|(a, b)| a == b);
+    let at = same.map(|(char, _)| char.len_utf8()).sum();
+    let (Some((before, a)), Some((_, b))) = (a.split_at_checked(at), b.split_at_checked(at)) else {
+        return a.cmp(b);
     };
-    let (Some(first), Some(second)) = (a.get(at), b.get(at)) else {
+    let (Some(first), Some(second)) = (a.chars().next(), b.chars().next()) else {
         return a.len().cmp(&b.len());
     };
     match (first.is_alphabetic(), second.is_alphabetic()) {
-        (true, true) => return first.cmp(second),
+        (true, true) => return first.cmp(&second),
         (false, true) => return Ordering::Less,
         (true, false) => return Ordering::Greater,
         (false, false) => {}
     }
     let mut begun = 0_i64;
-    if *first == '0' || *second == '0' {
-        let before = a.get(..at).unwrap_or_default().iter().rev();
-        let mut digits = before.take_while(|char| char.is_ascii_digit());
-        begun = i64::from(digits.any(|char| *char != '0'));
+    if first == '0' || second == '0' {
+        let mut digits = before.bytes().rev().take_while(u8::is_ascii_digit);
+        begun = i64::from(digits.any(|digit| digit != b'0'));
     }
-    let number = |chars: &[char]| -> (i64, usize) {
-        let digits = chars.get(at..).unwrap_or_default().iter();
-        let digits = digits.map_while(|char| char.to_digit(10));
+    let number = |text: &str| -> (i64, usize) {
+        let digits = text.chars().map_while(|char| char.to_digit(10));
         digits.fold((begun, 0), |(sum, count), digit| {
             let sum = sum.wrapping_mul(10).wrapping_add(i64::from(digit));
             (sum, count + 1)
         })
     };
-    number(&a).cmp(&number(&b)).then(first.cmp(second))
+    number(a).cmp(&number(b)).then(first.cmp(&second))
 }
 
 #[cfg(test)]
@@ -202,6 +197,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    fn read(text: &str) -> Result<Json, String> {
+        json(text).map(|json| serde_json::from_str(&json).unwrap())
+    }
 
     #[test]
     fn as_kubernetes_writes_it() {

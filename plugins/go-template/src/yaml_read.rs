@@ -209,9 +209,14 @@ fn key(value: Json) -> Result<String, &'static str> {
 
 /// What a word stands for that is no text.
 pub(super) fn word(text: &str) -> Option<&'static Json> {
-    let is_short = text.len() <= LONGEST_WORD;
+    let begins = matches!(
+        text.bytes().next(),
+        None | Some(b'y' | b'Y' | b't' | b'T' | b'o' | b'O' | b'n' | b'N' | b'f' | b'F' | b'~')
+    );
     let found = || WORDS.iter().find(|(words, _)| words.contains(&text));
-    is_short.then(found)?.map(|(_, value)| value)
+    (begins && text.len() <= LONGEST_WORD)
+        .then(found)?
+        .map(|(_, value)| value)
 }
 
 /// What a plain scalar means. Times are texts.

@@ -1,6 +1,7 @@
 //! Which quotes a string of YAML takes, and where its lines are folded. Go's library decides by what a reader of YAML 1.1 would make of
 //! the bare string.
 
+use std::borrow::Cow;
 use std::sync::OnceLock;
 
 use regex_lite::Regex;
@@ -26,6 +27,35 @@ struct Analysis {
     no_single: bool,
     no_literal: bool,
     lines: bool,
+}
+
+/// A string of one word, which is nearly every one: with it there is nothing to fold or escape.
+#[must_use]
+pub fn word(text: &str) -> Option<Cow<'_, str>> {
+    let is_part =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'/' | b'.');
+    let begins = text.bytes().next()?.is_ascii_alphanumeric();
+    if !begins || !text.bytes().all(is_part) {
+        return None;
+    }
+    Some(if stays_text(text) {
+        text.into()
+    } else {
+        format!("\"{text}\"").into()
+    })
+}
+
+/// Goes on to a column.
+pub fn pad(out: &mut String, spaces: usize) {
+    const SPACES: &str = "                                ";
+    let mut left = spaces;
+    while let Some(now) = SPACES
+        .get(..left.min(SPACES.len()))
+        .filter(|now| !now.is_empty())
+    {
+        out.push_str(now);
+        left -= now.len();
+    }
 }
 
 /// A string, quoted as it must be. A literal block ends with a line feed.
@@ -101,15 +131,24 @@ fn stays_text(text: &str) -> bool {
         ".nan", ".NaN", ".NAN", ".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF", "-.inf",
         "-.Inf",
     ];
-    if WORDS.contains(&text) || matches!(text, "-.INF" | "<<") {
+    const LONGEST_WORD: usize = 5;
+    if text.len() <= LONGEST_WORD && (WORDS.contains(&text) || matches!(text, "-.INF" | "<<")) {
         return false;
     }
     match text.bytes().next() {
         Some(b'.') => !is_number(text),
         Some(b'+' | b'-' | b'0'..=b'9') => {
-            !is_number(&text.replace('_', "")) && !is_time(text) && !is_base_60(text)
+            !is_number(&without_gaps(text)) && !is_time(text) && !is_base_60(text)
         }
         _ => true,
+    }
+}
+
+/// Without the underscores between the digits of a number.
+fn without_gaps(text: &str) -> Cow<'_, str> {
+    match text.contains('_') {
+        true => text.replace('_', "").into(),
+        false => text.into(),
     }
 }
 
@@ -118,19 +157,40 @@ fn pattern(cell: &'static OnceLock<Option<Regex>>, text: &str) -> Option<&'stati
 }
 
 fn is_number(text: &str) -> bool {
-    static FLOAT: OnceLock<Option<Regex>> = OnceLock::new();
-    static WHOLE: OnceLock<Option<Regex>> = OnceLock::new();
-    let float = pattern(
-        &FLOAT,
-        r"^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$",
-    );
-    let whole = pattern(
-        &WHOLE,
-        r"^[-+]?0([xX][0-9a-fA-F]{1,16}|[oO]?[0-7]{1,22}|[bB][01]{1,64})$",
-    );
-    let is_float = float.is_some_and(|float| float.is_match(text));
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     let finite = || text.parse::<f64>().is_ok_and(f64::is_finite);
-    is_float && finite() || whole.is_some_and(|whole| whole.is_match(text))
+    is_float(unsigned) && finite() || is_whole(unsigned)
+}
+
+/// A decimal number: digits with a point somewhere or none, and perhaps an exponent.
+fn is_float(unsigned: &str) -> bool {
+    let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (
+            mantissa,
+            exponent.strip_prefix(['-', '+']).unwrap_or(exponent),
+        ),
+        None => (unsigned, "0"),
+    };
+    let (whole, part) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let are_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_mantissa = whole.len() + part.len() > 0 && are_digits(whole) && are_digits(part);
+    is_mantissa && !exponent.is_empty() && are_digits(exponent)
+}
+
+/// A whole number of another base, as long as 64 bits are.
+fn is_whole(unsigned: &str) -> bool {
+    let Some(rest) = unsigned.strip_prefix('0') else {
+        return false;
+    };
+    let (digits, base, longest) = match rest.as_bytes().first() {
+        Some(b'x' | b'X') => (rest.get(1..), 16, 16),
+        Some(b'b' | b'B') => (rest.get(1..), 2, 64),
+        Some(b'o' | b'O') => (rest.get(1..), 8, 22),
+        _ => (Some(rest), 8, 22),
+    };
+    digits.is_some_and(|digits| {
+        (1..=longest).contains(&digits.len()) && digits.chars().all(|digit| digit.is_digit(base))
+    })
 }
 
 fn is_base_60(text: &str) -> bool {
@@ -143,6 +203,10 @@ fn is_base_60(text: &str) -> bool {
 }
 
 fn is_time(text: &str) -> bool {
+    // Behind a year of four digits.
+    if text.as_bytes().get(4) != Some(&b'-') {
+        return false;
+    }
     static TIME: OnceLock<Option<Regex>> = OnceLock::new();
     let time = pattern(
         &TIME,
@@ -178,7 +242,7 @@ fn block(text: &str, indent: usize) -> String {
     for line in text.strip_suffix('\n').unwrap_or(text).split('\n') {
         out.push('\n');
         if !line.is_empty() {
-            out.extend(std::iter::repeat_n(' ', indent));
+            pad(&mut out, indent);
             out.push_str(line);
         }
     }
@@ -242,7 +306,7 @@ fn fold(text: &str, place: Place, original: &str, quote: Option<char>) -> String
         let single = quote == Some('"') || next != Some(' ');
         if char == ' ' && !place.is_key && !spaces && column > WIDTH && inner && single {
             out.push('\n');
-            out.extend(std::iter::repeat_n(' ', place.indent));
+            pad(&mut out, place.indent);
             column = place.indent;
             if quote == Some('"') && next == Some(' ') {
                 out.push('\\');
@@ -258,4 +322,70 @@ fn fold(text: &str, place: Place, original: &str, quote: Option<char>) -> String
     debug_assert!(!original.contains('\n') || quote.is_some());
     out.extend(quote);
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The patterns of Go's library (`resolve.go` of `go.yaml.in/yaml/v2`), and what its number parser takes of them.
+    #[test]
+    fn numbers_are_those_of_the_patterns() {
+        let float = Regex::new(r"^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$").unwrap();
+        let whole =
+            Regex::new(r"^[-+]?0([xX][0-9a-fA-F]{1,16}|[oO]?[0-7]{1,22}|[bB][01]{1,64})$").unwrap();
+        let mut texts = vec![String::new()];
+        for length in 1..6 {
+            let longer = texts.iter().filter(|text| text.len() + 1 == length);
+            let longer: Vec<String> = longer
+                .flat_map(|text| {
+                    "+-.089eExoBa"
+                        .chars()
+                        .map(move |char| format!("{text}{char}"))
+                })
+                .collect();
+            texts.extend(longer);
+        }
+        for (prefix, longest) in [("0x", 16), ("0o", 22), ("0", 22), ("-0b", 64)] {
+            texts.extend(
+                [longest, longest + 1].map(|length| format!("{prefix}{}", "1".repeat(length))),
+            );
+        }
+        let mut numbers = 0;
+        for text in &texts {
+            let finite = text.parse::<f64>().is_ok_and(f64::is_finite);
+            let expected = float.is_match(text) && finite || whole.is_match(text);
+            assert_eq!(is_number(text), expected, "{text}");
+            numbers += usize::from(expected);
+        }
+        assert!(numbers > 1_000, "only {numbers}");
+    }
+
+    #[test]
+    fn a_word_is_what_it_is_among_all_strings() {
+        let place = Place {
+            column: 0,
+            indent: 2,
+            is_key: false,
+        };
+        for text in [
+            "a",
+            "n",
+            "yes",
+            "null",
+            "10",
+            "0x1",
+            "256Gi",
+            "2026-01-02",
+            "a.b/c_d-e",
+            "1_0",
+            "1.5",
+            "no-",
+        ] {
+            assert_eq!(word(text).unwrap(), scalar(text, place), "{text}");
+        }
+        for text in ["", "a b", "-a", ".5", "a:", "é", "a\nb"] {
+            assert_eq!(word(text), None, "{text}");
+        }
+    }
 }

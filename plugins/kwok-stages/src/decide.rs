@@ -55,7 +55,7 @@ impl Decider {
         object: &Object,
         ctx: &Context,
     ) -> Result<Vec<Effect>, String> {
-        let play = |stage: &Stage, object: &Json| match play(stage, object, &World(ctx)) {
+        let play = |stage: &Stage, object: &Json| match play(stage, object, &World::new(ctx)) {
             Ok(actions) => Ok(effects(actions)),
             Err(error) => Err(format!("stage {}: {error}", stage.name)),
         };

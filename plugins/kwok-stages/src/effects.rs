@@ -1,7 +1,7 @@
 //! From what KWOK would send to what the host is asked for.
 
-use serde_json::{Value as Json, json};
-use stagewright_plugin::{Apply, Effect, Event, Patch};
+use serde_json::{Value, json};
+use stagewright_plugin::{Apply, Effect, Event, Json, Patch};
 
 use crate::compiled::Form;
 use crate::play::Action;
@@ -44,7 +44,7 @@ fn effect(action: Action) -> Option<Effect> {
         // The whole list: the host sends it only for the version that it was reckoned from.
         Action::Finalizers { list, .. } => {
             let list = if list.is_empty() {
-                Json::Null
+                Value::Null
             } else {
                 json!(list)
             };
@@ -52,15 +52,14 @@ fn effect(action: Action) -> Option<Effect> {
         }
         Action::Delete => Effect::delete(0),
         // A template that rendered nothing changes nothing.
-        Action::Patch {
-            body: Json::Null, ..
-        } => return None,
+        Action::Patch { body, .. } if body == "null" => return None,
         Action::Patch {
             form,
             subresource,
             body,
             user,
         } => {
+            let body = Json::new(body);
             let mut patch = match form {
                 Form::Json => Patch::json(body),
                 Form::Strategic => Patch::strategic(body),
@@ -77,7 +76,7 @@ fn effect(action: Action) -> Option<Effect> {
         Action::Apply {
             subresource, body, ..
         } => {
-            let apply = Apply::free(body);
+            let apply = Apply::free(Json::new(body));
             match subresource.as_str() {
                 "" => apply.into(),
                 _ => apply.on(subresource).into(),

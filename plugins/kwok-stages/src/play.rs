@@ -33,8 +33,8 @@ pub enum Action {
         form: Form,
         /// `status`, or nothing.
         subresource: String,
-        /// What is sent.
-        body: Json,
+        /// What is sent, as text of JSON.
+        body: String,
         /// As another user.
         user: Option<String>,
     },
@@ -44,8 +44,8 @@ pub enum Action {
         form: Form,
         /// `status`, or nothing.
         subresource: String,
-        /// The object.
-        body: Json,
+        /// The object, as text of JSON.
+        body: String,
     },
 }
 
@@ -104,7 +104,7 @@ pub fn play(
     Ok(actions)
 }
 
-/// A template's text as JSON.
+/// A template's text as text of JSON.
 ///
 /// # Errors
 /// If the template fails, or its text is no YAML.
@@ -112,11 +112,11 @@ pub fn render(
     template: &Template,
     object: &Json,
     around: &dyn Surroundings,
-) -> Result<Json, String> {
+) -> Result<String, String> {
     let text = template
         .render(object, around)
         .map_err(|error| error.to_string())?;
-    yaml::read(&text)
+    yaml::json(&text)
 }
 
 fn event_action(event: &Event) -> Action {
@@ -128,19 +128,16 @@ fn event_action(event: &Event) -> Action {
 }
 
 /// Puts what was rendered beneath its root.
-fn rooted(body: Json, root: &str, form: Form) -> Result<Json, String> {
+fn rooted(body: String, root: &str, form: Form) -> Result<String, String> {
     if root.is_empty() {
         return Ok(body);
     }
     if form != Form::Json {
-        // `json!` would write the whole body anew.
-        let mut outer = serde_json::Map::new();
-        outer.insert(root.to_owned(), body);
-        return Ok(Json::Object(outer));
+        return Ok(format!("{{{}:{body}}}", Json::from(root)));
     }
-    let operations = match body {
+    let operations = match serde_json::from_str(&body).map_err(|error| error.to_string())? {
         Json::Array(operations) => operations,
-        Json::Null => return Ok(Json::Null),
+        Json::Null => return Ok(body),
         _ => return Err("a JSON patch is a list of operations".to_owned()),
     };
     let operations = operations.into_iter().map(|operation| {
@@ -157,7 +154,8 @@ fn rooted(body: Json, root: &str, form: Form) -> Result<Json, String> {
         operation.entry("op").or_insert_with(|| "".into());
         Ok(Json::Object(operation))
     });
-    Ok(Json::Array(operations.collect::<Result<_, _>>()?))
+    let operations = operations.collect::<Result<_, String>>()?;
+    Ok(Json::Array(operations).to_string())
 }
 
 /// The finalizers of an object.
@@ -279,17 +277,20 @@ mod tests {
 
     #[test]
     fn a_root_goes_around_what_is_rendered() {
-        let merged = rooted(json!({"a": 1}), "status", Form::Merge).unwrap();
-        assert_eq!(merged, json!({"status": {"a": 1}}));
+        let rooted = |body: Json, root, form| {
+            let body = super::rooted(body.to_string(), root, form)?;
+            serde_json::from_str::<Json>(&body).map_err(|error| error.to_string())
+        };
+        let merged = rooted(json!({"a": 1}), "status", Form::Merge);
+        assert_eq!(merged, Ok(json!({"status": {"a": 1}})));
         let operations = rooted(
             json!([{"op": "add", "path": "/x", "value": 1, "more": 2}]),
             "spec",
             Form::Json,
-        )
-        .unwrap();
+        );
         assert_eq!(
             operations,
-            json!([{"op": "add", "path": "/spec/x", "value": 1}])
+            Ok(json!([{"op": "add", "path": "/spec/x", "value": 1}]))
         );
         assert!(rooted(json!({}), "spec", Form::Json).is_err());
     }

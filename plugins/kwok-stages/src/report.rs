@@ -127,7 +127,7 @@ fn action(action: &Action) -> Json {
             body,
             user,
         } => {
-            let mut entry = json!({"kind": "patch", "type": form.media_type(), "data": body});
+            let mut entry = json!({"kind": "patch", "type": form.media_type(), "data": data(body)});
             let more = [
                 ("subresource", Some(subresource.as_str())),
                 ("impersonation", user.as_deref()),
@@ -140,7 +140,7 @@ fn action(action: &Action) -> Json {
             subresource,
             body,
         } => {
-            let mut entry = json!({"kind": "apply", "type": form.media_type(), "data": body});
+            let mut entry = json!({"kind": "apply", "type": form.media_type(), "data": data(body)});
             add(
                 &mut entry,
                 [("subresource", Some(subresource.as_str())), ("", None)],
@@ -148,6 +148,11 @@ fn action(action: &Action) -> Json {
             entry
         }
     }
+}
+
+/// A body as a tree. It was written here, so that it can be read.
+fn data(body: &str) -> Json {
+    serde_json::from_str(body).unwrap_or_default()
 }
 
 fn add(entry: &mut Json, more: [(&str, Option<&str>); 2]) {

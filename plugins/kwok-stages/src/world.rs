@@ -1,22 +1,43 @@
 //! What templates ask of the world: in the plugin, of the context that the host gives; in the test tool, of stubs.
 
+use std::cell::OnceCell;
+
 use stagewright_go_template::time::Instant;
 use stagewright_go_template::{Surroundings, Value};
-use stagewright_plugin::Context;
+use stagewright_plugin::{Addresses, Context};
 
 /// The release of KWOK whose stages are interpreted; they build version numbers of nodes from it.
 pub const VERSION: &str = "v0.8.0";
 
 /// The host's context.
-pub struct World<'a>(pub &'a Context);
+pub struct World<'a> {
+    context: &'a Context,
+    addresses: OnceCell<Result<Addresses, String>>,
+}
+
+impl<'a> World<'a> {
+    /// The world of one play.
+    #[must_use]
+    pub fn new(context: &'a Context) -> Self {
+        Self {
+            context,
+            addresses: OnceCell::new(),
+        }
+    }
+
+    /// Read once, since templates ask for one after the other.
+    fn addresses(&self) -> Result<&Addresses, String> {
+        let addresses = self.addresses.get_or_init(|| self.context.addresses());
+        addresses.as_ref().map_err(String::clone)
+    }
+}
 
 impl Surroundings for World<'_> {
     fn now(&self) -> Instant {
-        Instant::from_time(self.0.now)
+        Instant::from_time(self.context.now)
     }
 
     fn call(&self, function: &str, args: &[Value]) -> Result<Value, String> {
-        let addresses = || self.0.addresses();
         let first = |list: &[String], what: &str| match list.first() {
             Some(address) => Ok(Value::text(address)),
             None => Err(format!("the host knows no address of the {what}")),
@@ -26,19 +47,21 @@ impl Surroundings for World<'_> {
             "Now" => Ok(Value::text(self.now().rfc3339())),
             "now" => Ok(Value::Time(self.now())),
             // A sandbox has no start; what the object itself knows is the same after a restart too.
-            "StartTime" => Ok(Value::text(Instant::from_time(self.0.since).rfc3339())),
+            "StartTime" => Ok(Value::text(
+                Instant::from_time(self.context.since).rfc3339(),
+            )),
             "Version" => Ok(Value::text(VERSION)),
-            "NodeIP" | "NodeIPWith" => first(&addresses()?.host_ips, "node"),
-            "NodeIPsWith" => Ok(Value::texts(addresses()?.host_ips)),
-            "PodIPWith" if on_host_network => first(&addresses()?.host_ips, "node"),
-            "PodIPsWith" if on_host_network => Ok(Value::texts(addresses()?.host_ips)),
-            "PodIP" | "PodIPWith" => first(&addresses()?.pod_ips, "pod"),
-            "PodIPsWith" => Ok(Value::texts(addresses()?.pod_ips)),
-            "NodeName" => match addresses()?.hostname {
+            "NodeIP" | "NodeIPWith" => first(&self.addresses()?.host_ips, "node"),
+            "NodeIPsWith" => Ok(Value::texts(&self.addresses()?.host_ips)),
+            "PodIPWith" if on_host_network => first(&self.addresses()?.host_ips, "node"),
+            "PodIPsWith" if on_host_network => Ok(Value::texts(&self.addresses()?.host_ips)),
+            "PodIP" | "PodIPWith" => first(&self.addresses()?.pod_ips, "pod"),
+            "PodIPsWith" => Ok(Value::texts(&self.addresses()?.pod_ips)),
+            "NodeName" => match &self.addresses()?.hostname {
                 Some(name) => Ok(Value::text(name)),
                 None => Err("the host knows no name of the node".to_owned()),
             },
-            "NodePort" => match addresses()?.kubelet_port {
+            "NodePort" => match self.addresses()?.kubelet_port {
                 Some(port) => Ok(Value::Int(i64::from(port))),
                 None => Err("the host knows no port of the kubelet".to_owned()),
             },
@@ -110,7 +133,7 @@ mod tests {
                 continue;
             }
             asked += 1;
-            if let Err(message) = World(&context).call(name, &[]) {
+            if let Err(message) = World::new(&context).call(name, &[]) {
                 assert!(!message.contains("asks for what"), "{message}");
             }
         }

@@ -2,7 +2,17 @@
 
 use serde::Serialize;
 
+use crate::Json;
 use crate::bindings::exports::stagewright::stage::plugin as wit;
+
+/// What a write carries: whatever serde writes as JSON, or text that is JSON already ([`Json`]).
+pub trait Body {
+    /// The text. An error is told when the play is answered, so that builders need no `?`.
+    ///
+    /// # Errors
+    /// If serde cannot write it.
+    fn into_text(self) -> Result<String, String>;
+}
 
 /// One thing that a play does. Effects are done in their order, each on the object as the one before left it.
 #[derive(Debug, Clone, PartialEq)]
@@ -77,23 +87,23 @@ impl Patch {
     }
 
     /// A merge patch (RFC 7396): what is not named stays, null removes, lists are replaced whole.
-    pub fn merge(body: impl Serialize) -> Self {
-        Self::of(wit::Form::Merge, text(body))
+    pub fn merge(body: impl Body) -> Self {
+        Self::of(wit::Form::Merge, body)
     }
 
     /// A JSON patch (RFC 6902).
-    pub fn json(operations: impl Serialize) -> Self {
-        Self::of(wit::Form::Json, text(operations))
+    pub fn json(operations: impl Body) -> Self {
+        Self::of(wit::Form::Json, operations)
     }
 
     /// Kubernetes' strategic merge: lists merge by their keys. Not for custom resources.
-    pub fn strategic(body: impl Serialize) -> Self {
-        Self::of(wit::Form::Strategic, text(body))
+    pub fn strategic(body: impl Body) -> Self {
+        Self::of(wit::Form::Strategic, body)
     }
 
     /// The whole object, or with [`Patch::on`] the whole subresource, as it shall be.
-    pub fn replace(body: impl Serialize) -> Self {
-        Self::of(wit::Form::Replace, text(body))
+    pub fn replace(body: impl Body) -> Self {
+        Self::of(wit::Form::Replace, body)
     }
 
     /// Addresses a subresource: `status`, `scale`, …
@@ -110,35 +120,44 @@ impl Patch {
         self
     }
 
-    fn of(form: wit::Form, body: Result<String, String>) -> Self {
+    fn of(form: wit::Form, body: impl Body) -> Self {
         Self {
             form,
             subresource: None,
-            body,
+            body: body.into_text(),
             as_user: None,
         }
     }
 }
 
-/// A body that serde cannot write is told when the play is answered, so that builders need no `?`.
-fn text(body: impl Serialize) -> Result<String, String> {
-    serde_json::to_string(&body).map_err(|error| error.to_string())
+// === impl Body ===
+
+impl<T: Serialize> Body for T {
+    fn into_text(self) -> Result<String, String> {
+        serde_json::to_string(&self).map_err(|error| error.to_string())
+    }
+}
+
+impl Body for Json {
+    fn into_text(self) -> Result<String, String> {
+        Ok(self.into_text())
+    }
 }
 
 // === impl Apply ===
 
 impl Apply {
     /// An object that the subject will own: it goes when the subject goes.
-    pub fn owned(object: impl Serialize) -> Self {
+    pub fn owned(object: impl Body) -> Self {
         Self {
-            object: text(object),
+            object: object.into_text(),
             subresource: None,
             owned: true,
         }
     }
 
     /// An object that stands for itself.
-    pub fn free(object: impl Serialize) -> Self {
+    pub fn free(object: impl Body) -> Self {
         Self {
             owned: false,
             ..Self::owned(object)

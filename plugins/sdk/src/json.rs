@@ -56,6 +56,12 @@ impl Json {
         &self.text
     }
 
+    /// The text, as it was taken.
+    #[must_use]
+    pub fn into_text(self) -> String {
+        self.text
+    }
+
     /// Reads it as a type, which may borrow strings from it. A borrowed `&str` takes no string with escapes: use `Cow<str>` with
     /// `#[serde(borrow)]` where a user writes the text.
     ///

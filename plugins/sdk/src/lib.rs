@@ -64,7 +64,7 @@ pub use answer::Answer;
 pub use context::{Addresses, Context, Failure, Related, chance_of};
 pub use description::{Description, Order, Relation, Subject};
 pub use duration::{Delay, DurationError, parse_duration};
-pub use effect::{Apply, Effect, Event, Patch, Reference};
+pub use effect::{Apply, Body, Effect, Event, Patch, Reference};
 pub use json::{Json, Object, Settings};
 #[doc(no_inline)]
 pub use serde_json::{Value, json};
