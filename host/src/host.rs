@@ -200,5 +200,5 @@ async fn keep_leases(
             metrics.leases(controller.nodes());
         }
     };
-    tokio::join!(keeper.run(controller.selected(), stop), taken_in);
+    tokio::join!(keeper.run(controller.selected_nodes(), stop), taken_in);
 }

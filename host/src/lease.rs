@@ -11,8 +11,9 @@
 mod holder;
 mod plan;
 mod record;
+mod selected;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,15 +22,17 @@ use http::Method;
 use kube::core::ApiResource;
 use stagewright_core::claims::LEASE_NAMESPACE;
 use stagewright_core::object::{Kind, Snapshot, Uid};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::client::wire::{self, Answer, FIELD_MANAGER, WireError, Write};
 use crate::clock::Clock;
 pub use holder::identity;
-use plan::{Held, Job, Outcome, Plan};
+use plan::{Held, Job, Known, Outcome, Plan};
 use record::{Record, Terms};
+use selected::Changes;
+pub use selected::{Selected, SelectedNodes};
 
 /// Requests for leases under way at once, at least and at most: each has a connection of its own, a tenth of a MiB.
 const PARALLEL: RangeInclusive<usize> = 8..=32;
@@ -117,15 +120,9 @@ impl LeaseKeeper {
         self
     }
 
-    /// Keeps the leases of the nodes that `nodes` names, until `stop`; then releases them.
-    pub async fn run(
-        mut self,
-        mut nodes: watch::Receiver<BTreeMap<Arc<str>, Uid>>,
-        stop: CancellationToken,
-    ) {
+    /// Keeps the leases of these nodes, until `stop`; then releases them.
+    pub async fn run(mut self, nodes: Arc<SelectedNodes>, stop: CancellationToken) {
         let mut jobs: JoinSet<Done> = JoinSet::new();
-        let mut open = true;
-        self.select(&nodes.borrow_and_update());
         loop {
             let now = self.desk.clock.now();
             while jobs.len() < self.parallel()
@@ -142,10 +139,7 @@ impl LeaseKeeper {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                changed = nodes.changed(), if open => match changed {
-                    Ok(()) => self.select(&nodes.borrow_and_update()),
-                    Err(_) => open = false,
-                },
+                changes = nodes.changed() => self.select(changes),
                 Some(done) = jobs.join_next(), if !jobs.is_empty() => self.settle(done),
                 () = tokio::time::sleep(wait), if jobs.len() < self.parallel() => {}
             }
@@ -165,8 +159,8 @@ impl LeaseKeeper {
         parallel(nodes, self.desk.clock.wait(self.desk.duration / 4))
     }
 
-    fn select(&mut self, nodes: &BTreeMap<Arc<str>, Uid>) {
-        let released = self.plan.select(nodes, self.desk.clock.now());
+    fn select(&mut self, changes: Changes) {
+        let released = self.plan.select(changes, self.desk.clock.now());
         self.releases.extend(released);
     }
 
@@ -220,9 +214,9 @@ impl LeaseKeeper {
 impl Desk {
     /// Renews the lease, or gets it.
     async fn hold(self: Arc<Self>, job: Job) -> Done {
-        let Job { node, uid, held } = job;
-        let became = match held {
-            Some(held) => {
+        let Job { node, uid, known } = job;
+        let became = match known {
+            Known::Held(held) => {
                 let terms = self.terms(held.renewed);
                 self.written(
                     self.patch(&node, record::renewal(&terms, &held.version))
@@ -230,7 +224,8 @@ impl Desk {
                     &node,
                 )
             }
-            None => self.get(&node, &uid).await,
+            Known::Missing => self.make(&node, &uid).await,
+            Known::Nothing => self.get(&node, &uid).await,
         };
         (node, uid, Some(became))
     }
@@ -242,8 +237,7 @@ impl Desk {
             Err(error) => return (failed(&error), None),
         };
         if answer.status.as_u16() == 404 {
-            let terms = self.terms(stagewright_core::time::Time::default());
-            return self.written(self.create(record::creation(&terms, node, uid)).await, node);
+            return self.make(node, uid).await;
         }
         let Some(record) = snapshot(&answer)
             .filter(|_| answer.status.is_success())
@@ -263,6 +257,12 @@ impl Desk {
                 .await,
             node,
         )
+    }
+
+    /// Creates the lease. If there is one after all, that is found by the answer.
+    async fn make(&self, node: &str, uid: &Uid) -> (Outcome, Option<Snapshot>) {
+        let terms = self.terms(stagewright_core::time::Time::default());
+        self.written(self.create(record::creation(&terms, node, uid)).await, node)
     }
 
     /// Gives the lease back, keeping its time, so that the next one need not wait for its end. Best effort.

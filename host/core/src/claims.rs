@@ -301,6 +301,14 @@ impl Claims {
         node.is_some_and(|node| self.is_selected(node))
     }
 
+    /// Whether a lease of the node was seen, whoever holds it.
+    #[must_use]
+    pub fn has_lease(&self, node: &str) -> bool {
+        self.nodes
+            .get(node)
+            .is_some_and(|node| node.lease.is_some())
+    }
+
     fn entry(&mut self, name: &str) -> Option<(Arc<str>, &mut Node)> {
         let name = Arc::clone(self.nodes.get_key_value(name)?.0);
         let node = self.nodes.get_mut(&name)?;

@@ -62,7 +62,7 @@ impl StateView for Controller {
         let brain = shared.brain.lock();
         let (waiting, running) = brain.schedule.depth();
         json!({"generation": lineup.generation, "stages": lineup.stages, "phaseOrders": lineup.orders, "plugins": plugins, "kinds": kinds, "objects": brain.schedule.len(), "waiting": waiting, "running": running,
-            "nodes": brain.claims.nodes().len(), "selectedNodes": shared.selected.borrow().len(),
+            "nodes": brain.claims.nodes().len(), "selectedNodes": shared.selected.count(),
             "nextDue": brain.schedule.next_due(), "now": shared.clock.now(), "clockOffsetMs": shared.clock.offset(),
             "writesFree": shared.writes.available_permits(), "dryRun": shared.options.dry_run})
     }

@@ -19,6 +19,7 @@ use stagewright_core::time::Time;
 use super::kinds::Followed;
 use super::lineup::Lineup;
 use super::{Brain, Shared, is_lease, node_of, watches};
+use crate::lease::Selected;
 use crate::watch::{Event, Filter};
 
 /// At most one question an object in this time because of what is related to it.
@@ -191,12 +192,8 @@ impl Shared {
         }
         drop(brain);
         if kind.is_core("Node") {
-            known.extend(
-                self.selected
-                    .borrow()
-                    .keys()
-                    .map(|name| Key::new(kind, None, name)),
-            );
+            let selected = self.selected.names();
+            known.extend(selected.iter().map(|name| Key::new(kind, None, name)));
         }
         known
     }
@@ -221,7 +218,7 @@ impl Shared {
             // Its pods find out by their claims; there is nobody to tell.
             let _ = brain.claims.forget_node(&key.name);
             brain.addresses.forget_node(&key.name);
-            self.publish_node(&key.name, None);
+            self.selected.set(&key.name, None);
         }
         if key.kind.is_core("Pod") {
             brain.forget_pod(key, uid);
@@ -256,23 +253,13 @@ impl Shared {
         let mut brain = self.brain.lock();
         brain.addresses.set_node(name, &cidrs, host_ips);
         let change = brain.claims.observe_node(node);
-        let uid = brain.claims.is_selected(name).then(|| node.uid().clone());
-        drop(brain);
-        self.publish_node(name, uid);
-        self.node_changed(name, change, now);
-    }
-
-    /// The nodes whose leases are to be held.
-    fn publish_node(&self, name: &Arc<str>, uid: Option<Uid>) {
-        self.selected.send_if_modified(|selected| match uid {
-            // Whoever looks through all of them tells what stayed by its place in memory.
-            Some(uid) if selected.get(name) == Some(&uid) => false,
-            Some(uid) => {
-                selected.insert(Arc::clone(name), uid);
-                true
-            }
-            None => selected.remove(name).is_some(),
+        let selected = brain.claims.is_selected(name).then(|| Selected {
+            uid: node.uid().clone(),
+            has_lease: brain.claims.has_lease(name),
         });
+        drop(brain);
+        self.selected.set(name, selected);
+        self.node_changed(name, change, now);
     }
 
     /// A node became ours, or is no longer: it and its pods are looked at again. What is not ours any more is found so by its claim.

@@ -18,7 +18,7 @@ mod start;
 mod turns;
 mod watches;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -34,12 +34,13 @@ use stagewright_core::order::Mend;
 use stagewright_core::relation::Relations;
 use stagewright_core::schedule::{Failure, Outcome, Run, Schedule};
 use stagewright_core::time::Time;
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::commit::{CommitError, Committer};
+use crate::lease::SelectedNodes;
 use crate::observe::{Events, Metrics, Note, NoteKind, Notes};
 
 use awaited::{Awaited, NotYet};
@@ -103,8 +104,8 @@ pub(crate) struct Shared {
     metrics: Arc<Metrics>,
     events: Events,
     notes: Arc<Notes>,
-    /// The selected nodes with their uids, for the lease keeper.
-    selected: watch::Sender<BTreeMap<Arc<str>, Uid>>,
+    /// For the lease keeper.
+    selected: Arc<SelectedNodes>,
     writes: Arc<Semaphore>,
     tasks: TaskTracker,
     /// Lines that plugins may still log in this second.

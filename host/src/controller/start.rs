@@ -11,7 +11,7 @@ use stagewright_core::claims::Claims;
 use stagewright_core::object::{Kind, Snapshot};
 use stagewright_core::relation::Relations;
 use stagewright_core::schedule::Schedule;
-use tokio::sync::{Notify, Semaphore, oneshot, watch};
+use tokio::sync::{Notify, Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -25,6 +25,7 @@ use super::watches::Watches;
 use super::{Brain, LINES, Options, Shared, Sleepers, decide};
 use crate::clock::Clock;
 use crate::commit::Committer;
+use crate::lease::SelectedNodes;
 use crate::loading::{Live, Renewed};
 use crate::observe::{Events, Metrics, Notes};
 use crate::orders::Orders;
@@ -117,7 +118,7 @@ impl Controller {
             metrics: parts.metrics,
             events: parts.events,
             notes: parts.notes,
-            selected: watch::Sender::default(),
+            selected: Arc::default(),
             writes: Arc::new(Semaphore::new(parts.options.writes)),
             tasks: TaskTracker::new(),
             lines: AtomicU32::new(LINES),
@@ -139,12 +140,10 @@ impl Controller {
         )
     }
 
-    /// The nodes whose leases are to be held, with their uids.
+    /// The nodes whose leases are to be held.
     #[must_use]
-    pub fn selected(
-        &self,
-    ) -> watch::Receiver<std::collections::BTreeMap<Arc<str>, stagewright_core::object::Uid>> {
-        self.shared.selected.subscribe()
+    pub fn selected_nodes(&self) -> Arc<SelectedNodes> {
+        Arc::clone(&self.shared.selected)
     }
 
     /// How many nodes are ours.

@@ -1,6 +1,5 @@
 //! Whose lease is looked at next. Pure: times come in, jobs go out.
 
-use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +7,8 @@ use std::time::Duration;
 use stagewright_core::backoff::Backoff;
 use stagewright_core::object::Uid;
 use stagewright_core::time::Time;
+
+use super::selected::Changes;
 
 /// A lease that is ours, as far as the server said last.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,8 +22,18 @@ pub(super) struct Held {
 pub(super) struct Job {
     pub node: Arc<str>,
     pub uid: Uid,
-    /// None: it is not known to be ours, and read first.
-    pub held: Option<Held>,
+    pub known: Known,
+}
+
+/// What is known of a lease whose turn it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Known {
+    /// It is ours.
+    Held(Held),
+    /// As far as was seen there is none.
+    Missing,
+    /// It is read first.
+    Nothing,
 }
 
 /// What became of a turn.
@@ -41,9 +52,6 @@ pub(super) enum Outcome {
     },
 }
 
-/// A node by its name, and which one it is.
-type Named = (Arc<str>, Uid);
-
 /// The nodes, and when each lease's turn is.
 #[derive(Debug)]
 pub(super) struct Plan {
@@ -59,6 +67,8 @@ pub(super) struct Plan {
 struct Node {
     uid: Uid,
     held: Option<Held>,
+    /// Until its first turn, for one of whose lease nothing was seen.
+    is_new: bool,
     attempts: u32,
     /// None while its turn is under way.
     due: Option<Time>,
@@ -79,25 +89,25 @@ impl Plan {
         self.nodes.len()
     }
 
-    /// From now on, these nodes. Answers the leases to give back. A node that was made anew under its name is another node,
-    /// whose lease goes with its predecessor.
-    pub(super) fn select(
-        &mut self,
-        wanted: &BTreeMap<Arc<str>, Uid>,
-        now: Time,
-    ) -> Vec<(Arc<str>, Uid, Held)> {
-        let (gone, new) = self.compare(wanted);
+    /// Nodes came and went. Answers the leases to give back. A node that was made anew under its name is another node, whose lease
+    /// goes with its predecessor.
+    pub(super) fn select(&mut self, changes: Changes, now: Time) -> Vec<(Arc<str>, Uid, Held)> {
         let mut released = Vec::new();
-        for name in gone {
-            if let Some(node) = self.remove(&name) {
-                let held = node.held.filter(|_| !wanted.contains_key(&name));
-                released.extend(held.map(|held| (name, node.uid, held)));
+        for (name, selected) in changes {
+            let before = self.nodes.get(&name).map(|node| &node.uid);
+            if before == selected.as_ref().map(|selected| &selected.uid) {
+                continue;
             }
-        }
-        for (name, uid) in new {
+            let before = self.remove(&name);
+            let Some(selected) = selected else {
+                let node = before.and_then(|node| node.held.map(|held| (node.uid, held)));
+                released.extend(node.map(|(uid, held)| (name, uid, held)));
+                continue;
+            };
             let node = Node {
-                uid,
+                uid: selected.uid,
                 held: None,
+                is_new: !selected.has_lease,
                 attempts: 0,
                 due: Some(now),
             };
@@ -105,31 +115,6 @@ impl Plan {
             self.nodes.insert(name, node);
         }
         released
-    }
-
-    /// Which nodes went and which came; one made anew did both. All of them are looked at whenever one changes, so both maps are walked
-    /// side by side, and what was known is known by its place in memory.
-    fn compare(&self, wanted: &BTreeMap<Arc<str>, Uid>) -> (Vec<Arc<str>>, Vec<Named>) {
-        let (mut gone, mut new) = (Vec::new(), Vec::new());
-        let (mut known, mut wanted) = (self.nodes.iter().peekable(), wanted.iter().peekable());
-        loop {
-            let order = match (known.peek(), wanted.peek()) {
-                (None, None) => return (gone, new),
-                (Some(_), None) => Ordering::Less,
-                (None, Some(_)) => Ordering::Greater,
-                // Equality looks at the pointers first.
-                (Some((name, _)), Some((other, _))) if name == other => Ordering::Equal,
-                (Some((name, _)), Some((other, _))) => name.cmp(other),
-            };
-            let known = known.next_if(|_| order.is_le());
-            let wanted = wanted.next_if(|_| order.is_ge());
-            let same = known.zip(wanted);
-            if same.is_some_and(|((_, node), (_, uid))| node.uid == *uid) {
-                continue;
-            }
-            gone.extend(known.map(|(name, _)| Arc::clone(name)));
-            new.extend(wanted.map(|(name, uid)| (Arc::clone(name), uid.clone())));
-        }
     }
 
     /// The next turn that is due: the renewal that waits longest, or else the longest wait for a lease that is not ours yet.
@@ -144,9 +129,15 @@ impl Plan {
         let (_, name) = due(&mut self.renewals).or_else(|| due(&mut self.tries))?;
         let node = self.nodes.get_mut(&name)?;
         node.due = None;
+        let is_new = std::mem::take(&mut node.is_new);
+        let known = match &node.held {
+            Some(held) => Known::Held(held.clone()),
+            None if is_new => Known::Missing,
+            None => Known::Nothing,
+        };
         Some(Job {
             uid: node.uid.clone(),
-            held: node.held.clone(),
+            known,
             node: name,
         })
     }
@@ -247,15 +238,21 @@ impl Plan {
 
 #[cfg(test)]
 mod tests {
+    use super::super::selected::Selected;
     use super::*;
 
     const D: Duration = Duration::from_secs(40);
 
-    fn nodes(names: &[&str]) -> BTreeMap<Arc<str>, Uid> {
-        names
-            .iter()
-            .map(|name| (Arc::from(*name), Uid::new(name)))
-            .collect()
+    fn nodes(names: &[&str]) -> Changes {
+        let named = |name: &&str| (Arc::from(*name), selected(name));
+        names.iter().map(named).collect()
+    }
+
+    fn selected(uid: &str) -> Option<Selected> {
+        Some(Selected {
+            uid: Uid::new(uid),
+            has_lease: true,
+        })
     }
 
     fn held(renewed: Time) -> Outcome {
@@ -272,9 +269,9 @@ mod tests {
     #[test]
     fn a_lease_is_renewed_after_a_quarter_of_its_duration() {
         let mut plan = Plan::new(D);
-        assert!(plan.select(&nodes(&["a"]), seconds(0)).is_empty());
+        assert!(plan.select(nodes(&["a"]), seconds(0)).is_empty());
         let job = plan.next(seconds(0)).unwrap();
-        assert_eq!(job.held, None);
+        assert_eq!(job.known, Known::Nothing);
         assert_eq!(plan.next(seconds(0)), None, "one turn at a time");
         plan.finish(&job.node, &job.uid, held(seconds(0)), seconds(1), 0);
         assert_eq!(plan.next_due(), Some(seconds(10)));
@@ -290,14 +287,28 @@ mod tests {
     }
 
     #[test]
+    fn a_lease_that_nobody_saw_is_made_at_once_and_read_if_that_fails() {
+        let mut plan = Plan::new(D);
+        let new = Selected {
+            uid: Uid::new("u"),
+            has_lease: false,
+        };
+        plan.select(Changes::from([(Arc::from("a"), Some(new))]), seconds(0));
+        let job = plan.next(seconds(0)).unwrap();
+        assert_eq!(job.known, Known::Missing);
+        plan.finish(&job.node, &job.uid, Outcome::Changed, seconds(0), 0);
+        assert_eq!(plan.next(seconds(0)).unwrap().known, Known::Nothing);
+    }
+
+    #[test]
     fn renewals_go_before_new_leases_and_the_nearest_end_first() {
         let mut plan = Plan::new(D);
-        plan.select(&nodes(&["a", "b"]), seconds(0));
+        plan.select(nodes(&["a", "b"]), seconds(0));
         for at in [5, 3] {
             let job = plan.next(seconds(0)).unwrap();
             plan.finish(&job.node, &job.uid, held(seconds(at)), seconds(at), 0);
         }
-        plan.select(&nodes(&["0", "a", "b"]), seconds(6));
+        plan.select(nodes(&["0", "a", "b"]), seconds(6));
         let order: Vec<Arc<str>> = std::iter::from_fn(|| plan.next(seconds(60)))
             .map(|job| job.node)
             .collect();
@@ -310,7 +321,7 @@ mod tests {
         let mut plan = Plan::new(D);
         let names: Vec<String> = (0..1_000).map(|number| format!("n{number:04}")).collect();
         plan.select(
-            &nodes(&names.iter().map(String::as_str).collect::<Vec<_>>()),
+            nodes(&names.iter().map(String::as_str).collect::<Vec<_>>()),
             seconds(0),
         );
         let mut ends: BTreeMap<Arc<str>, Time> = BTreeMap::new();
@@ -333,7 +344,7 @@ mod tests {
     #[test]
     fn what_fails_is_tried_again_well_before_the_lease_ends() {
         let mut plan = Plan::new(D);
-        plan.select(&nodes(&["a"]), seconds(0));
+        plan.select(nodes(&["a"]), seconds(0));
         let mut now = seconds(0);
         for _ in 0..20 {
             let job = plan.next(now).unwrap();
@@ -351,7 +362,7 @@ mod tests {
     #[test]
     fn a_lease_of_another_is_looked_at_when_it_ends_and_a_changed_one_at_once() {
         let mut plan = Plan::new(D);
-        plan.select(&nodes(&["a"]), seconds(0));
+        plan.select(nodes(&["a"]), seconds(0));
         let job = plan.next(seconds(0)).unwrap();
         plan.finish(
             &job.node,
@@ -371,13 +382,13 @@ mod tests {
     #[test]
     fn nodes_that_go_give_their_leases_back_and_new_ones_of_the_name_do_not() {
         let mut plan = Plan::new(D);
-        plan.select(&nodes(&["a", "b", "c"]), seconds(0));
+        plan.select(nodes(&["a", "b", "c"]), seconds(0));
         while let Some(job) = plan.next(seconds(0)) {
             plan.finish(&job.node, &job.uid, held(seconds(0)), seconds(0), 0);
         }
-        let mut wanted = nodes(&["a", "b"]);
-        wanted.insert(Arc::from("b"), Uid::new("another"));
-        let released = plan.select(&wanted, seconds(1));
+        let changes = [("b", selected("another")), ("c", None)];
+        let changes = changes.map(|(name, node)| (Arc::from(name), node));
+        let released = plan.select(changes.into(), seconds(1));
         assert_eq!(
             released
                 .iter()
@@ -387,8 +398,8 @@ mod tests {
         );
         let job = plan.next(seconds(1)).unwrap();
         assert_eq!(
-            (&*job.node, job.uid.as_str(), job.held),
-            ("b", "another", None)
+            (&*job.node, job.uid.as_str(), job.known),
+            ("b", "another", Known::Nothing)
         );
         // The answer for the node that went comes late, and says nothing about the new one.
         plan.finish(
@@ -404,7 +415,7 @@ mod tests {
     #[test]
     fn at_the_end_a_turn_under_way_is_waited_for() {
         let mut plan = Plan::new(D);
-        plan.select(&nodes(&["a", "b"]), seconds(0));
+        plan.select(nodes(&["a", "b"]), seconds(0));
         let [a, b] = [(); 2].map(|()| plan.next(seconds(0)).unwrap());
         plan.finish(&a.node, &a.uid, held(seconds(0)), seconds(0), 0);
         let released = |plan: &mut Plan| -> Vec<String> {

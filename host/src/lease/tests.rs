@@ -85,6 +85,7 @@ async fn kept(
     count: usize,
     take_over: bool,
 ) -> (Vec<Snapshot>, Value, Vec<String>) {
+    let has_lease = server.lease.is_some();
     let server = Arc::new(Mutex::new(server));
     let options = LeaseOptions {
         identity: "stagewright-me-1".into(),
@@ -94,7 +95,12 @@ async fn kept(
     let (answers, mut told) = mpsc::channel(16);
     let keeper =
         LeaseKeeper::new(client(&server), Clock::new(), options, answers).take_over(take_over);
-    let (_nodes, selected) = watch::channel(BTreeMap::from([(Arc::from("n1"), Uid::new("u-n1"))]));
+    let selected = Arc::new(SelectedNodes::default());
+    let node = Selected {
+        uid: Uid::new("u-n1"),
+        has_lease,
+    };
+    selected.set(&Arc::from("n1"), Some(node));
     let stop = CancellationToken::new();
     let running = tokio::spawn(keeper.run(selected, stop.clone()));
     let mut seen = Vec::new();
@@ -124,7 +130,7 @@ fn spec(lease: &Snapshot, field: &str) -> Value {
 #[tokio::test]
 async fn a_missing_lease_is_made_renewed_and_given_back() {
     let (seen, left, log) = kept(Server::default(), 2, false).await;
-    assert_eq!(log, ["GET", "POST", "PATCH", "PATCH"]);
+    assert_eq!(log, ["POST", "PATCH", "PATCH"]);
     assert_eq!(spec(&seen[0], "holderIdentity"), "stagewright-me-1");
     assert_eq!(
         seen[0].body()["metadata"]["ownerReferences"][0]["uid"],
