@@ -226,15 +226,18 @@ fn a_warm_instance_that_grows_is_retired_before_it_starves() {
 #[test]
 fn a_warm_instance_that_remembers_is_found_out_and_isolated() {
     let plugin = load(&json!({"behave": "decide-remembers", "dear": true})).unwrap();
-    let told: Vec<String> = (0..200)
-        .flat_map(|_| {
-            let mut session = plugin.session().unwrap();
-            session.decide(&pod("Pending"), &context()).unwrap();
-            session.logs()
-        })
-        .map(|line| line.message)
-        .collect();
-    assert!(plugin.is_impure());
+    let report = plugin.load_report();
+    let price = report.configure_fuel + report.decide_fuel;
+    let (mut told, mut spent) = (Vec::new(), 0);
+    while !plugin.is_impure() {
+        let mut session = plugin.session().unwrap();
+        session.decide(&pod("Pending"), &context()).unwrap();
+        told.extend(session.logs().into_iter().map(|line| line.message));
+        spent += session.fuel_used();
+        // Looking for it costs a fiftieth: no later than this, and not sooner either.
+        assert!(spent < 60 * price, "not found out");
+    }
+    assert!(spent >= 50 * price, "{spent} of {price}");
     assert_eq!(plugin.isolation(), Isolation::Fresh);
     assert!(
         told.len() == 1 && told[0].contains("plugin hostile 0.1.0 answers other"),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -27,8 +27,8 @@ pub struct Plugin {
     pub(super) identity: Identity,
     pub(super) description: Description,
     pub(super) idle: Mutex<Vec<Instance>>,
-    /// Answers of used instances so far.
-    pub(super) asked: AtomicU32,
+    /// Fuel of the answers since one was compared with a new instance's.
+    pub(super) answered: AtomicU64,
     /// A used instance was seen to answer other than a new one.
     pub(super) impure: AtomicBool,
     digest: String,
@@ -82,6 +82,8 @@ pub struct LoadReport {
 /// several times as much: memory that was just given back is protected, mapped and faulted in again with cold caches.
 const FRESH_COSTS_AT_MOST: Duration = Duration::from_micros(3);
 const ROUNDS: u32 = 6;
+/// Comparing used instances with new ones costs at most one in so many of the fuel that answers do.
+const COMPARING: u64 = 50;
 
 // === impl Code ===
 
@@ -190,7 +192,7 @@ impl Plugin {
             identity,
             description,
             idle,
-            asked: AtomicU32::new(0),
+            answered: AtomicU64::new(0),
             impure: AtomicBool::new(false),
             digest,
             report,
@@ -230,6 +232,18 @@ impl Plugin {
             return Isolation::Fresh;
         }
         self.report.isolation
+    }
+
+    /// Whether it is time to compare a used instance's answer with a new one's. A new one costs more than many answers where much is
+    /// configured, so that the price decides how often.
+    pub(super) fn is_to_be_compared(&self) -> bool {
+        let price = self.report.configure_fuel + self.report.decide_fuel;
+        let answered = self.answered.load(Ordering::Relaxed);
+        let is_due = answered / COMPARING >= price;
+        if is_due {
+            self.answered.store(0, Ordering::Relaxed);
+        }
+        is_due
     }
 
     /// Whether a used instance was seen to answer other than a new one.

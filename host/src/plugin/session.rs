@@ -12,8 +12,6 @@ use super::load::{Isolation, Plugin};
 
 /// Idle instances kept of one plugin: as many as deciding threads are likely to want at once.
 const IDLE: usize = 4;
-/// One in so many answers of used instances is compared with a new instance's.
-const SAMPLE: u32 = 100;
 
 /// An instance, for as long as one object is looked at.
 pub struct Session<'p> {
@@ -47,7 +45,7 @@ impl<'p> Session<'p> {
     pub fn decide(&mut self, object: &str, context: &Context) -> Result<Answer, CallError> {
         let used = self.instance.as_ref().is_some_and(Instance::is_used);
         let answer = self.ask(object, context)?;
-        if used && self.plugin.asked.fetch_add(1, Ordering::Relaxed) % SAMPLE == SAMPLE - 1 {
+        if used && self.plugin.is_to_be_compared() {
             return self.compared(&answer, object, context);
         }
         Ok(answer)
@@ -155,7 +153,9 @@ impl<'p> Session<'p> {
                 None => self.instance.insert(self.plugin.fresh()?),
             };
             let result = call(instance);
-            self.fuel = self.fuel.saturating_add(instance.fuel());
+            let fuel = instance.fuel();
+            self.fuel = self.fuel.saturating_add(fuel);
+            self.plugin.answered.fetch_add(fuel, Ordering::Relaxed);
             self.collect_log();
             match result {
                 Ok(Ok(answer)) => return Ok(answer),

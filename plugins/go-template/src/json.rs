@@ -49,7 +49,7 @@ pub fn number_text(number: &serde_json::Number) -> String {
 /// `json.Marshal`: keys in order, and characters that trouble HTML escaped.
 #[must_use]
 pub fn text(value: &Value) -> String {
-    let mut out = String::new();
+    let mut out = String::with_capacity(value.as_text().map_or(0, |text| text.len() + 2));
     write(value, true, None, 0, &mut out);
     out
 }

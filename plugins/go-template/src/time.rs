@@ -104,7 +104,15 @@ impl Instant {
     /// `time.RFC3339Nano`: as many digits of fraction as there are.
     #[must_use]
     pub fn rfc3339(self) -> String {
-        self.layout("2006-01-02T15:04:05.999999999Z07:00")
+        let whole = Time(self.millis()).to_string();
+        let nanos = self.0.rem_euclid(SECOND);
+        match whole.strip_suffix('Z') {
+            Some(whole) if nanos != 0 => {
+                let fraction = format!("{nanos:09}");
+                format!("{whole}.{}Z", fraction.trim_end_matches('0'))
+            }
+            _ => whole,
+        }
     }
 
     /// `time.Time.String`.
@@ -142,11 +150,17 @@ impl Instant {
         Some(Self(seconds * SECOND + i128::from(nanos)))
     }
 
+    /// Of its whole seconds, as the kit counts.
+    fn millis(self) -> i64 {
+        let seconds = self.0.div_euclid(SECOND);
+        i64::try_from(seconds).unwrap_or(0).saturating_mul(1000)
+    }
+
     fn civil(self) -> Civil {
         let seconds = self.0.div_euclid(SECOND);
         let days = seconds.div_euclid(86_400);
         let of_day = i64::try_from(seconds.rem_euclid(86_400)).unwrap_or(0);
-        let millis = i64::try_from(seconds).unwrap_or(0).saturating_mul(1000);
+        let millis = self.millis();
         // The kit's calendar, by its text: `2006-01-02T15:04:05Z`.
         let text = Time(millis).to_string();
         let mut date = text
@@ -351,6 +365,19 @@ mod tests {
             assert_eq!(time.layout(layout), text);
         }
         assert_eq!(time.rfc3339(), "2006-01-02T15:04:05.12Z");
+        for nanos in [
+            0,
+            1_136_214_245_000_000_000,
+            -1,
+            1,
+            1_000_000,
+            253_402_300_800_000_000_000,
+            -62_135_596_800_000_000_001,
+        ] {
+            let time = Instant(nanos);
+            let as_laid_out = time.layout("2006-01-02T15:04:05.999999999Z07:00");
+            assert_eq!(time.rfc3339(), as_laid_out, "{nanos}");
+        }
         assert_eq!(time.show(), "2006-01-02 15:04:05.12 +0000 UTC");
     }
 }

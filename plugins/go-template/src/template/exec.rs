@@ -13,6 +13,9 @@ const DEEPEST: usize = 100;
 /// Nodes that one rendering may walk: an endless loop ends here, not in the host's patience.
 const MOST: usize = 200_000;
 
+/// Bytes that most texts have room in.
+const USUAL: usize = 1024;
+
 /// One rendering.
 pub(super) struct State<'t> {
     template: &'t Template,
@@ -45,7 +48,7 @@ pub(super) fn render(
         around,
         variables: vec![("$".into(), data.clone())],
         args: Vec::new(),
-        out: String::new(),
+        out: String::with_capacity(USUAL),
         depth: 0,
         left: MOST,
         line: 1,
