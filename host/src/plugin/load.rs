@@ -27,7 +27,8 @@ pub struct Plugin {
     pub(super) identity: Identity,
     pub(super) description: Description,
     pub(super) idle: Mutex<Vec<Instance>>,
-    /// Fuel of the answers since one was compared with a new instance's.
+    /// Answers of used instances since one was compared with a new one's, and the fuel of all answers since then.
+    pub(super) asked: AtomicU64,
     pub(super) answered: AtomicU64,
     /// A used instance was seen to answer other than a new one.
     pub(super) impure: AtomicBool,
@@ -82,7 +83,9 @@ pub struct LoadReport {
 /// several times as much: memory that was just given back is protected, mapped and faulted in again with cold caches.
 const FRESH_COSTS_AT_MOST: Duration = Duration::from_micros(3);
 const ROUNDS: u32 = 6;
-/// Comparing used instances with new ones costs at most one in so many of the fuel that answers do.
+/// At most one in so many answers of used instances is compared with a new one's,
+const SAMPLE: u64 = 100;
+/// and it costs at most one in so many of the fuel that answers do.
 const COMPARING: u64 = 50;
 
 // === impl Code ===
@@ -192,6 +195,7 @@ impl Plugin {
             identity,
             description,
             idle,
+            asked: AtomicU64::new(0),
             answered: AtomicU64::new(0),
             impure: AtomicBool::new(false),
             digest,
@@ -238,9 +242,11 @@ impl Plugin {
     /// configured, so that the price decides how often.
     pub(super) fn is_to_be_compared(&self) -> bool {
         let price = self.report.configure_fuel + self.report.decide_fuel;
+        let asked = self.asked.fetch_add(1, Ordering::Relaxed) + 1;
         let answered = self.answered.load(Ordering::Relaxed);
-        let is_due = answered / COMPARING >= price;
+        let is_due = asked >= SAMPLE && answered / COMPARING >= price;
         if is_due {
+            self.asked.store(0, Ordering::Relaxed);
             self.answered.store(0, Ordering::Relaxed);
         }
         is_due
