@@ -83,9 +83,9 @@ pub struct LoadReport {
 /// several times as much: memory that was just given back is protected, mapped and faulted in again with cold caches.
 const FRESH_COSTS_AT_MOST: Duration = Duration::from_micros(3);
 const ROUNDS: u32 = 6;
-/// At most one in so many answers of used instances is compared with a new one's,
+/// Of so many answers of used instances at most one is compared with a new instance's.
 const SAMPLE: u64 = 100;
-/// and it costs at most one in so many of the fuel that answers do.
+/// Of so much fuel that answers cost at most one part goes into comparing.
 const COMPARING: u64 = 50;
 
 // === impl Code ===
