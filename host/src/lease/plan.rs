@@ -66,9 +66,7 @@ pub(super) struct Plan {
 #[derive(Debug)]
 struct Node {
     uid: Uid,
-    held: Option<Held>,
-    /// Until its first turn, for one of whose lease nothing was seen.
-    is_new: bool,
+    known: Known,
     attempts: u32,
     /// None while its turn is under way.
     due: Option<Time>,
@@ -100,14 +98,16 @@ impl Plan {
             }
             let before = self.remove(&name);
             let Some(selected) = selected else {
-                let node = before.and_then(|node| node.held.map(|held| (node.uid, held)));
-                released.extend(node.map(|(uid, held)| (name, uid, held)));
+                released.extend(before.and_then(|node| node.held(name)));
                 continue;
             };
             let node = Node {
                 uid: selected.uid,
-                held: None,
-                is_new: !selected.has_lease,
+                known: if selected.has_lease {
+                    Known::Nothing
+                } else {
+                    Known::Missing
+                },
                 attempts: 0,
                 due: Some(now),
             };
@@ -129,12 +129,11 @@ impl Plan {
         let (_, name) = due(&mut self.renewals).or_else(|| due(&mut self.tries))?;
         let node = self.nodes.get_mut(&name)?;
         node.due = None;
-        let is_new = std::mem::take(&mut node.is_new);
-        let known = match &node.held {
-            Some(held) => Known::Held(held.clone()),
-            None if is_new => Known::Missing,
-            None => Known::Nothing,
-        };
+        let known = node.known.clone();
+        if known == Known::Missing {
+            // What comes of this turn tells more. If it fails, the next one looks.
+            node.known = Known::Nothing;
+        }
         Some(Job {
             uid: node.uid.clone(),
             known,
@@ -179,15 +178,15 @@ impl Plan {
                 let period = duration / 4;
                 let due = held.renewed + period
                     - (period / 10).mul_f64(f64::from(chance) / f64::from(u32::MAX));
-                node.held = Some(held);
+                node.known = Known::Held(held);
                 due.max(now)
             }
             Outcome::Taken(until) => {
-                node.held = None;
+                node.known = Known::Nothing;
                 until.max(now + Duration::from_secs(1)) + retry.delay(0, chance)
             }
             Outcome::Changed => {
-                node.held = None;
+                node.known = Known::Nothing;
                 node.attempts = attempts.saturating_add(1);
                 // The first look again is at once; somebody who keeps changing it is met with patience.
                 if attempts == 0 {
@@ -203,10 +202,9 @@ impl Plan {
             }
         };
         node.due = Some(due);
-        let queue = if node.held.is_some() {
-            &mut self.renewals
-        } else {
-            &mut self.tries
+        let queue = match node.known {
+            Known::Held(_) => &mut self.renewals,
+            Known::Missing | Known::Nothing => &mut self.tries,
         };
         queue.insert((due, Arc::clone(name)));
     }
@@ -219,7 +217,7 @@ impl Plan {
         let mut released = Vec::new();
         for name in names {
             if let Some(node) = self.remove(&name) {
-                released.extend(node.held.map(|held| (name, node.uid, held)));
+                released.extend(node.held(name));
             }
         }
         released
@@ -233,6 +231,16 @@ impl Plan {
             self.tries.remove(&place);
         }
         Some(node)
+    }
+}
+
+impl Node {
+    /// The lease, if it is ours, under the node's name.
+    fn held(self, name: Arc<str>) -> Option<(Arc<str>, Uid, Held)> {
+        match self.known {
+            Known::Held(held) => Some((name, self.uid, held)),
+            Known::Missing | Known::Nothing => None,
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -16,6 +16,7 @@ use super::convert;
 use super::engine::Engine;
 use super::errors::{CallError, Identity, LoadError};
 use super::instance::{Fault, Instance, LogLine, State};
+use super::sampling::Sampling;
 use super::session::{Session, call_error};
 use super::source::{Held, Source};
 
@@ -27,9 +28,7 @@ pub struct Plugin {
     pub(super) identity: Identity,
     pub(super) description: Description,
     pub(super) idle: Mutex<Vec<Instance>>,
-    /// Answers of used instances since one was compared with a new one's, and the fuel of all answers since then.
-    pub(super) asked: AtomicU64,
-    pub(super) answered: AtomicU64,
+    pub(super) sampling: Sampling,
     /// A used instance was seen to answer other than a new one.
     pub(super) impure: AtomicBool,
     digest: String,
@@ -83,10 +82,6 @@ pub struct LoadReport {
 /// several times as much: memory that was just given back is protected, mapped and faulted in again with cold caches.
 const FRESH_COSTS_AT_MOST: Duration = Duration::from_micros(3);
 const ROUNDS: u32 = 6;
-/// Of so many answers of used instances at most one is compared with a new instance's.
-const SAMPLE: u64 = 100;
-/// Of so much fuel that answers cost at most one part goes into comparing.
-const COMPARING: u64 = 50;
 
 // === impl Code ===
 
@@ -195,8 +190,7 @@ impl Plugin {
             identity,
             description,
             idle,
-            asked: AtomicU64::new(0),
-            answered: AtomicU64::new(0),
+            sampling: Sampling::default(),
             impure: AtomicBool::new(false),
             digest,
             report,
@@ -236,20 +230,6 @@ impl Plugin {
             return Isolation::Fresh;
         }
         self.report.isolation
-    }
-
-    /// Whether it is time to compare a used instance's answer with a new one's. A new one costs more than many answers where much is
-    /// configured, so that the price decides how often.
-    pub(super) fn is_to_be_compared(&self) -> bool {
-        let price = self.report.configure_fuel + self.report.decide_fuel;
-        let asked = self.asked.fetch_add(1, Ordering::Relaxed) + 1;
-        let answered = self.answered.load(Ordering::Relaxed);
-        let is_due = asked >= SAMPLE && answered / COMPARING >= price;
-        if is_due {
-            self.asked.store(0, Ordering::Relaxed);
-            self.answered.store(0, Ordering::Relaxed);
-        }
-        is_due
     }
 
     /// Whether a used instance was seen to answer other than a new one.

@@ -17,6 +17,7 @@ mod instance;
 mod interface_check;
 mod limits;
 mod load;
+mod sampling;
 mod session;
 mod source;
 mod stock;

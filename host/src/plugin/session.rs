@@ -45,10 +45,16 @@ impl<'p> Session<'p> {
     pub fn decide(&mut self, object: &str, context: &Context) -> Result<Answer, CallError> {
         let used = self.instance.as_ref().is_some_and(Instance::is_used);
         let answer = self.ask(object, context)?;
-        if used && self.plugin.is_to_be_compared() {
+        if used && self.is_to_be_compared() {
             return self.compared(&answer, object, context);
         }
         Ok(answer)
+    }
+
+    fn is_to_be_compared(&self) -> bool {
+        let report = self.plugin.load_report();
+        let price = report.configure_fuel + report.decide_fuel;
+        self.plugin.sampling.is_due(price)
     }
 
     /// A used instance must say what a new one says: else something of one object shows in what is said of another. The plugin then
@@ -155,7 +161,7 @@ impl<'p> Session<'p> {
             let result = call(instance);
             let fuel = instance.fuel();
             self.fuel = self.fuel.saturating_add(fuel);
-            self.plugin.answered.fetch_add(fuel, Ordering::Relaxed);
+            self.plugin.sampling.answered(fuel);
             self.collect_log();
             match result {
                 Ok(Ok(answer)) => return Ok(answer),

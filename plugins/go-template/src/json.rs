@@ -130,7 +130,8 @@ fn is_bare(byte: u8) -> bool {
     matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\' | b'<' | b'>' | b'&')
 }
 
-fn string(text: &str, escape: bool, out: &mut String) {
+/// A string in quotes; `escape` is about what troubles HTML.
+pub(super) fn string(text: &str, escape: bool, out: &mut String) {
     out.push('"');
     if text.bytes().all(is_bare) {
         out.push_str(text);

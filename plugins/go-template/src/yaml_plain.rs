@@ -3,7 +3,9 @@
 
 use std::fmt::Write as _;
 
+use super::json;
 use super::yaml_read::{DEEPEST, scalar, word};
+use super::yaml_style::is_part;
 
 /// Longer texts are counted by the other reader.
 const LONGEST: usize = 64 * 1024;
@@ -123,7 +125,7 @@ impl<'a> Lines<'a> {
                 self.out.push(',');
             }
             self.keys.push(key);
-            quoted(key, &mut self.out);
+            json::string(key, false, &mut self.out);
             self.out.push(':');
             if !content.is_empty() {
                 self.value(content)?;
@@ -177,9 +179,7 @@ fn item(text: &str) -> Option<&str> {
 
 /// A key that is a plain word, and what is behind it.
 fn entry(text: &str) -> Option<(&str, &str)> {
-    let is_part =
-        |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'/');
-    let (key, rest) = text.split_at_checked(text.bytes().position(|byte| !is_part(&byte))?)?;
+    let (key, rest) = text.split_at_checked(text.bytes().position(|byte| !is_part(byte))?)?;
     let content = match rest.as_bytes() {
         b":" => "",
         [b':', b' ', ..] => rest.get(2..).map(unindented)?,
@@ -199,7 +199,7 @@ fn one(text: &str, out: &mut String) -> Option<()> {
             if inner.contains(&b'\'') {
                 return None;
             }
-            quoted(text.get(1..text.len() - 1)?, out);
+            json::string(text.get(1..text.len() - 1)?, false, out);
         }
         b"[]" | b"{}" => out.push_str(text),
         [first, ..]
@@ -210,7 +210,7 @@ fn one(text: &str, out: &mut String) -> Option<()> {
                 return None;
             }
             match scalar(text).ok()? {
-                serde_json::Value::String(text) => quoted(&text, out),
+                serde_json::Value::String(text) => json::string(&text, false, out),
                 other => write!(out, "{other}").ok()?,
             }
         }
@@ -232,21 +232,6 @@ fn as_in_json(text: &str) -> Option<&str> {
         }
     }
     Some(text)
-}
-
-/// A text of what is read here, in quotes.
-fn quoted(text: &str, out: &mut String) {
-    let is_marked = |char| matches!(char, '"' | '\\');
-    out.push('"');
-    if text.chars().any(is_marked) {
-        for char in text.chars() {
-            out.extend(is_marked(char).then_some('\\'));
-            out.push(char);
-        }
-    } else {
-        out.push_str(text);
-    }
-    out.push('"');
 }
 
 #[cfg(test)]

@@ -244,6 +244,11 @@ pub(super) fn scalar(text: &str) -> Result<Json, String> {
 
 /// A decimal float, as it is once Go's JSON has written it: whole if it is whole.
 fn number(text: &str) -> Option<Json> {
+    serde_json::from_str(&float::json(decimal(text)?)).ok()
+}
+
+/// A decimal number that is finite: digits with a point somewhere or none, and perhaps an exponent.
+pub(super) fn decimal(text: &str) -> Option<f64> {
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     let (mantissa, exponent) = match digits.split_once(['e', 'E']) {
         Some((mantissa, exponent)) => (mantissa, Some(exponent)),
@@ -258,8 +263,7 @@ fn number(text: &str) -> Option<Json> {
     if !are_digits(whole) || !are_digits(part) || (whole.is_empty() && part.is_empty()) {
         return None;
     }
-    let value: f64 = text.parse().ok().filter(|value: &f64| value.is_finite())?;
-    serde_json::from_str(&float::json(value)).ok()
+    text.parse().ok().filter(|value: &f64| value.is_finite())
 }
 
 fn scan(error: &ScanError) -> String {

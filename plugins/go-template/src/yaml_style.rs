@@ -7,6 +7,8 @@ use std::sync::OnceLock;
 use regex_lite::Regex;
 use stagewright_plugin::Time;
 
+use super::yaml_read::decimal;
+
 /// Where a string begins.
 #[derive(Debug, Clone, Copy)]
 pub struct Place {
@@ -29,11 +31,14 @@ struct Analysis {
     lines: bool,
 }
 
+/// What a word of YAML is made of: nothing that means more than itself.
+pub fn is_part(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'/' | b'.')
+}
+
 /// A string of one word, which is nearly every one: with it there is nothing to fold or escape.
 #[must_use]
 pub fn word(text: &str) -> Option<Cow<'_, str>> {
-    let is_part =
-        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'/' | b'.');
     let begins = text.bytes().next()?.is_ascii_alphanumeric();
     if !begins || !text.bytes().all(is_part) {
         return None;
@@ -157,24 +162,7 @@ fn pattern(cell: &'static OnceLock<Option<Regex>>, text: &str) -> Option<&'stati
 }
 
 fn is_number(text: &str) -> bool {
-    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
-    let finite = || text.parse::<f64>().is_ok_and(f64::is_finite);
-    is_float(unsigned) && finite() || is_whole(unsigned)
-}
-
-/// A decimal number: digits with a point somewhere or none, and perhaps an exponent.
-fn is_float(unsigned: &str) -> bool {
-    let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
-        Some((mantissa, exponent)) => (
-            mantissa,
-            exponent.strip_prefix(['-', '+']).unwrap_or(exponent),
-        ),
-        None => (unsigned, "0"),
-    };
-    let (whole, part) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let are_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    let is_mantissa = whole.len() + part.len() > 0 && are_digits(whole) && are_digits(part);
-    is_mantissa && !exponent.is_empty() && are_digits(exponent)
+    decimal(text).is_some() || is_whole(text.strip_prefix(['-', '+']).unwrap_or(text))
 }
 
 /// A whole number of another base, as long as 64 bits are.
